@@ -1,0 +1,53 @@
+# Thin: everything here is one call of the lab. KERNEL= and SCENARIO= are handed on.
+LAB := .venv/bin/lab
+BOOTSTRAP := python3 lab/cli/bootstrap.py
+KERNEL ?=
+SCENARIO ?=
+ARGS ?=
+PYTEST := .venv/bin/python -m pytest
+
+.PHONY: help setup test-kernel test check test-all nightly bench doctor clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make test-kernel [KERNEL=~/linux] [SCENARIO="smoke ..."] [ARGS="-j 1"]   run scenarios on a kernel'
+	@echo 'make setup        prepare everything, run nothing'
+	@echo 'make test         test the lab itself, on real VMs       make check     lint, types, layers'
+	@echo 'make test-all     test everything, long                  make bench     measure'
+	@echo 'make doctor       what is missing on this host'
+
+setup:
+	@$(BOOTSTRAP)
+	@$(LAB) prepare
+
+test-kernel:
+	@$(BOOTSTRAP)
+	@$(LAB) run $(if $(KERNEL),-k '$(KERNEL)') $(ARGS) $(SCENARIO)
+
+nightly: test-kernel
+
+doctor:
+	@$(BOOTSTRAP)
+	@$(LAB) doctor
+
+check:
+	@$(BOOTSTRAP) '[test]'
+	.venv/bin/ruff check lab tests bench
+	.venv/bin/mypy -p lab
+	$(PYTEST) tests/unit/test_layers.py
+
+test:
+	@$(BOOTSTRAP) '[test]'
+	$(PYTEST) -m 'not slow' $(ARGS)
+
+test-all:
+	@$(BOOTSTRAP) '[test]'
+	$(PYTEST) $(ARGS)
+
+bench:
+	@$(BOOTSTRAP) '[test]'
+	.venv/bin/python bench/fresh_guest.py
+	.venv/bin/python bench/suite.py
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

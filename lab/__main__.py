@@ -1,0 +1,5 @@
+"""`python3 -m lab`."""
+
+from lab.cli.main import entry
+
+entry()

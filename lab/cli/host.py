@@ -1,0 +1,82 @@
+"""Plugs the rooms together for this host: store, image, accelerator, and the engine for a kernel."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from lab.cli.places import KERNELS
+from lab.errors import LabError
+from lab.kernels.kernel import Kernel
+from lab.kernels.resolve import resolve
+from lab.kernels.store import Store, full_disk_explained
+from lab.machine.accel import Accelerator, accelerator
+from lab.machine.image import guest_image
+from lab.machine.modules import module_disk
+from lab.machine.plan import Shape, qemu_version
+from lab.machine.vm import Engine, Parts
+from lab.run.plan import Environment, KernelFacts
+
+MEMORY_MIB, CPUS = 512, 2
+_GUEST_COST_MIB = 400  # resident memory of one more guest under load, the shared part not counted
+
+
+def say(text: str) -> None:
+    """One line of progress, on stderr: stdout is for what was asked for."""
+    print(f"lab: {text}", file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A kernel with all that is needed to make guests of it."""
+
+    kernel: Kernel
+    engine: Engine
+
+    @property
+    def facts(self) -> KernelFacts:
+        return KernelFacts(self.kernel.name, self.kernel.release, self.kernel.identity, self.kernel.spec)
+
+
+def ready(spec: str, store: Store, *, shape: Shape | None = None, say: Callable[[str], None] = say) -> Ready:
+    """Resolve a kernel and make its image and module disk, if they are not there. LabError, UsageError."""
+    kernel = resolve(spec, store, named=KERNELS, say=say)
+    accel = accelerator(kernel.image, store.root / "accelerator.json")
+    with full_disk_explained(store.root):
+        image = guest_image(store.images, lambda: store.lock("image", say=say), say)
+        disk = None
+        if kernel.modules:
+            disk = module_disk(kernel.modules, kernel.identity, store.images,
+                               lambda: store.lock("modules", say=say), say)
+    base = shape or Shape(MEMORY_MIB, CPUS)
+    final = Shape(base.memory_mib, base.cpus, accel.name, base.network_port,
+                  (*base.cmdline, *kernel.cmdline.split()))
+    parts = Parts(kernel.image, kernel.modules, image.path, disk,
+                  f"{kernel.identity} {image.identity} {disk.name if disk else ''}")
+    store.checkpoints.mkdir(parents=True, exist_ok=True)
+    return Ready(kernel, Engine(parts, final, accel, store.checkpoints,
+                                lambda name: store.lock(name, say=say), say))
+
+
+def environment(accel: Accelerator, *, machine: str = "qemu", slowdown: float | None = None) -> Environment:
+    """What results depend on, on this host; a machine by SSH has no QEMU of ours."""
+    qemu = qemu_version() if machine == "qemu" else "none"
+    return Environment(accel.name, slowdown or accel.slowdown, qemu, metadata.version("virtme-ng"),
+                       metadata.version("lio-lab"), machine)
+
+
+def default_width() -> int:
+    """Guests side by side: as many as cores and available memory allow, at least one."""
+    return max(1, min(len(os.sched_getaffinity(0)), available_mib() // _GUEST_COST_MIB))
+
+
+def available_mib() -> int:
+    """MemAvailable of /proc/meminfo in MiB; LabError where there is no such line."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) >> 10
+    raise LabError("/proc/meminfo has no MemAvailable; the lab runs on Linux only")

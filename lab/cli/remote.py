@@ -1,0 +1,25 @@
+"""Jobs on a machine that SSH reaches."""
+
+from __future__ import annotations
+
+from lab.cli.host import environment, say
+from lab.machine.accel import Accelerator
+from lab.machine.ssh import SshMachine, parse_address
+from lab.run.plan import KernelFacts, RunPlan
+from lab.run.session import Job
+from lab.scenario.load import ScenarioRun
+
+_SLOWDOWN = 5.0  # nothing is known of the machine: it may itself be an emulated VM
+
+
+def remote_jobs(machine: str, chosen: list[ScenarioRun], seed: int) -> list[Job]:
+    """One job for each run on the machine's own kernel. UsageError for a bad address, LabError when it is not there."""
+    address = parse_address(machine)
+    guests = SshMachine(address)
+    hello = guests.look()
+    say(f"{address} runs {hello.release}")
+    facts = KernelFacts(f"{address.host}-{hello.release}", hello.release, hello.boot_id, machine)
+    around = environment(Accelerator("ssh", f"the machine {address}"), machine=machine, slowdown=_SLOWDOWN)
+    return [Job(RunPlan(id=r.id, scenario=r.scenario, values=r.values, path=str(r.path), digest=r.digest,
+                        kernel=facts, environment=around, seed=seed), guests)
+            for r in chosen]

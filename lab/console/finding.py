@@ -1,0 +1,102 @@
+"""What the console scanner reports: one value for each kernel failure or noted message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+
+MAX_TEXT_BYTES = 16 * 1024
+
+
+class Severity(IntEnum):
+    """How bad a failure is, worst highest: it names a run that has several."""
+
+    NOTE = 0
+    LEAK = 1
+    WARN = 2
+    HANG = 3
+    LOCKDEP = 4
+    OOPS = 5
+    USE_AFTER_FREE = 6
+    MEMORY_CORRUPTION = 7
+
+
+class Effect(Enum):
+    """What a message does to the verdict."""
+
+    FAIL = "fail"
+    NOTE = "note"
+    """Listed; the scenario says whether it was expected (block and SCSI errors, LIO messages, taint)."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One report of the kernel, from its first line to its end or to where the log was cut."""
+
+    kind: str
+    """Class: panic, oops, BUG, WARN, KASAN, hung-task, lockdep, refcount, block, LIO, ..."""
+    title: str
+    """Normalised: no addresses, numbers, PIDs or offsets."""
+    fingerprint: str
+    """12 hex digits of the kind and the first frames that are not boilerplate."""
+    severity: Severity
+    effect: Effect
+    fatal: bool
+    """Nothing after it can be trusted: the VM is over."""
+    line: int
+    """First line in the file, from 1."""
+    last_line: int
+    time_s: float | None
+    """printk timestamp of the first line."""
+    step: int | None
+    """The step between whose marks it began; None before, after and outside of steps."""
+    text: str
+    """The raw lines, at most MAX_TEXT_BYTES."""
+    frames: tuple[str, ...]
+    """Reliable frames of its first stack, innermost first, as `symbol+0xoff/0xsize [module]`."""
+    complete: bool
+    """Its end was seen."""
+
+
+def first_cause(findings: Iterable[Finding]) -> Finding | None:
+    """The failure that owns the verdict: the first of them. None when nothing failed."""
+    failures = (finding for finding in findings if finding.effect is Effect.FAIL)
+    return min(failures, key=lambda finding: finding.line, default=None)
+
+
+def consequences(findings: Iterable[Finding]) -> list[Finding]:
+    """Failures after the first cause, in the order of the log."""
+    failures = [finding for finding in findings if finding.effect is Effect.FAIL]
+    return sorted(failures, key=lambda finding: finding.line)[1:]
+
+
+def worst(findings: Iterable[Finding]) -> Finding | None:
+    """The most severe failure, the earliest among equals; None when nothing failed."""
+    failures = (finding for finding in findings if finding.effect is Effect.FAIL)
+    return max(failures, key=lambda finding: (finding.severity, -finding.line), default=None)
+
+
+def describe(finding: Finding) -> str:
+    """A few lines for people: title, class and place, the first frames."""
+    lines = [finding.title, "  " + ", ".join(_place(finding))]
+    if finding.frames:
+        shown = [frame.split("+0x")[0] for frame in finding.frames[:5]]
+        more = "" if len(finding.frames) <= 5 else f" < ... {len(finding.frames) - 5} more"
+        lines.append("  " + " < ".join(shown) + more)
+    return "\n".join(lines)
+
+
+def _place(finding: Finding) -> list[str]:
+    parts = [finding.kind if finding.effect is Effect.FAIL else f"{finding.kind} (note)"]
+    span = f"line {finding.line}" if finding.line == finding.last_line else (
+        f"lines {finding.line}-{finding.last_line}")
+    parts.append(span)
+    if finding.time_s is not None:
+        parts.append(f"at {finding.time_s:.6f} s")
+    if finding.step is not None:
+        parts.append(f"step {finding.step}")
+    if not finding.complete:
+        parts.append("cut off")
+    parts.append(f"fingerprint {finding.fingerprint}")
+    return parts

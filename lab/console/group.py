@@ -1,0 +1,124 @@
+"""Lines to reports: which line opens one, which belongs to an open one, which closes it.
+
+With CONFIG_PRINTK_CALLER each caller (`T123`, `C1`) has its own open report, so reports of two CPUs that interleave
+are pulled apart; without it all lines share one.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lab.console.block import Block, Fate
+from lab.console.finding import Finding
+from lab.console.line import Line
+from lab.console.rule import End, Rule
+
+MAX_OPEN = 64
+MAX_IDLE_LINES = 2000
+"""Lines of others after which a report without its end is given up."""
+
+# One fault prints several lines that would each open a report. Left: what is open; right: what joins it.
+_JOINS: dict[str, frozenset[str]] = {
+    "list-corruption": frozenset({"list-corruption", "WARN", "BUG", "oops"}),
+    "refcount": frozenset({"refcount", "WARN", "BUG", "oops"}),
+    "usercopy": frozenset({"usercopy", "WARN", "BUG", "oops"}),
+    "ODEBUG": frozenset({"ODEBUG", "WARN"}),
+    "lockdep": frozenset({"lockdep", "WARN"}),
+    "ref-tracker": frozenset({"WARN", "ref-tracker"}),
+    "slab": frozenset({"WARN"}),
+    "UBSAN": frozenset({"WARN"}),
+    "BUG": frozenset({"oops"}),
+    "oops": frozenset({"oops"}),
+    "hard-lockup": frozenset({"WARN"}),
+    "KASAN": frozenset({"slab"}),
+    "rcu-stall": frozenset({"rcu-stall"}),
+    "kmemleak": frozenset({"kmemleak"}),
+    "panic": frozenset({"panic"}),
+}
+_STALLS = frozenset({"rcu-stall", "soft-lockup", "hard-lockup", "hung-task", "workqueue-lockup"})
+
+
+class Grouper:
+    """The open reports of a log."""
+
+    def __init__(self) -> None:
+        self._open: dict[str | None, Block] = {}
+        self._aliases: dict[str, Block] = {}
+
+    @property
+    def busy(self) -> bool:
+        """A report is open, so every line matters."""
+        return bool(self._open)
+
+    def take(self, line: Line, fired: tuple[Rule, re.Match[str]] | None, step: int | None) -> list[Finding]:
+        """One line of the kernel and the rule that it fires; the reports that it closes, and itself if one line."""
+        done = self._give_up(line)
+        if fired and fired[0].end is End.LINE:
+            return [*done, Block(fired[0], fired[1], line, step).finding()]
+        block = self._block_for(line)
+        if fired is None:
+            return done if block is None else [*done, *self._offer(block, line)]
+        rule, match = fired
+        if block and _same_report(block, rule, line):
+            _join(block, rule, match, line)
+            return done
+        if block:
+            block.displaced()
+            done.append(self._close(block))
+        self._open[line.caller] = Block(rule, match, line, step)
+        return done
+
+    def close(self) -> list[Finding]:
+        """All that is still open, in the order of the log."""
+        blocks = sorted(self._open.values(), key=lambda block: block.first.number)
+        return [self._close(block) for block in blocks]
+
+    def pending(self) -> list[Finding]:
+        """What is open now, as far as it was seen."""
+        return [block.finding() for block in sorted(self._open.values(), key=lambda block: block.first.number)]
+
+    def idle(self, number: int) -> list[Finding]:
+        """Gives up reports that got no line for long; `number` is the current line."""
+        stale = [block for block in self._open.values() if number - block.last.number > MAX_IDLE_LINES]
+        return [self._close(block) for block in stale]
+
+    def _give_up(self, line: Line) -> list[Finding]:
+        done = self.idle(line.number)
+        if len(self._open) >= MAX_OPEN and line.caller not in self._open:
+            done.append(self._close(min(self._open.values(), key=lambda block: block.last.number)))
+        return done
+
+    def _block_for(self, line: Line) -> Block | None:
+        """The open report of this caller; a CPU that shows its stack for a stall joins the stall's report."""
+        if line.caller is None:
+            return self._open.get(None)
+        if line.caller not in self._open and line.text.startswith("NMI backtrace for cpu"):
+            stalls = [block for block in self._open.values() if block.rule.kind in _STALLS]
+            if stalls:
+                self._aliases[line.caller] = stalls[-1]
+        return self._open.get(line.caller) or self._aliases.get(line.caller)
+
+    def _offer(self, block: Block, line: Line) -> list[Finding]:
+        fate = block.offer(line)
+        return [] if fate is Fate.TAKEN else [self._close(block)]
+
+    def _close(self, block: Block) -> Finding:
+        self._open = {caller: other for caller, other in self._open.items() if other is not block}
+        self._aliases = {caller: other for caller, other in self._aliases.items() if other is not block}
+        return block.finding()
+
+
+def _same_report(block: Block, rule: Rule, line: Line) -> bool:
+    """The rule's line is part of the open report, not of a new one: it comes before the report's stack."""
+    if block.provisional:
+        return rule.kind != "panic"
+    if block.stack_seen and not (block.rule.kind == "rcu-stall" == rule.kind):
+        return False
+    return rule.kind in _JOINS.get(block.rule.kind, ())
+
+
+def _join(block: Block, rule: Rule, match: re.Match[str], line: Line) -> None:
+    if block.provisional:
+        block.refine(rule, match, line)
+    else:
+        block.join(line)

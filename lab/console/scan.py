@@ -1,0 +1,209 @@
+"""Scans a console log, as it grows or whole, in constant memory.
+
+Bytes to whole lines, a cheap search for candidates, then line by line only where a report is open. Lines that
+nothing marks as printk's are user space's text, unless the log has no such marks at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from enum import Enum
+from pathlib import Path
+
+from lab.console.finding import Effect, Finding, Severity
+from lab.console.group import Grouper
+from lab.console.line import MAX_LINE_BYTES, Line, parse_line
+from lab.console.marks import Marks
+from lab.console.match import CANDIDATE, MARKED, rule_of
+from lab.errors import LabError
+
+CHUNK_BYTES = 1 << 20
+UNDECIDED_LINES = 2000
+UNDECIDED_BYTES = 256 * 1024
+MAX_REPEATS = 100
+"""Findings of one fingerprint that are reported; a flood of the same message adds nothing."""
+MAX_FINDINGS = 10_000
+
+
+class _Log(Enum):
+    """Whether the log tells the kernel's lines from user space's."""
+
+    UNDECIDED = "undecided"
+    MARKED = "marked"
+    PLAIN = "plain"
+
+
+class Scanner:
+    """Finds kernel failures in a console log that arrives in pieces, cut anywhere."""
+
+    def __init__(self, token: str | None = None) -> None:
+        """`token`: the 16 hex digits in the marks of this run; without it no finding has a step."""
+        self._marks = Marks(token)
+        self._grouper = Grouper()
+        self._tail = b""
+        self._number = 0
+        self._log = _Log.UNDECIDED
+        self._held: list[tuple[int, bytes]] = []
+        self._held_bytes = 0
+        self._banners = 0
+        self._seen: dict[str, int] = {}
+        self._reported = 0
+        self.dropped = 0
+        """Findings left out because the same ones had been reported MAX_REPEATS times."""
+
+    def feed(self, data: bytes) -> list[Finding]:
+        """Takes the next bytes of the log; the findings that they complete, in the order of completion."""
+        found: list[Finding] = []
+        for start in range(0, len(data), CHUNK_BYTES):
+            piece = self._tail + data[start : start + CHUNK_BYTES]
+            end = piece.rfind(b"\n") + 1
+            self._tail = piece[end : end + MAX_LINE_BYTES]
+            if end:
+                found += self._scan(b"\n" + piece[:end])
+        return self._limited(found)
+
+    def close(self) -> list[Finding]:
+        """The log is over: what is still open, the part of a last line without newline included."""
+        found: list[Finding] = []
+        if self._tail:
+            self._number += 1
+            found += self._line(self._tail)
+            self._tail = b""
+        if self._log is _Log.UNDECIDED:
+            found += self._decide(_Log.PLAIN)
+        return self._limited(found + self._grouper.close())
+
+    def pending(self) -> list[Finding]:
+        """Reports that are open now, as far as they were seen: a dead kernel never writes their end."""
+        return self._grouper.pending()
+
+    # -- bytes to lines -------------------------------------------------------------------------------------
+
+    def _scan(self, chunk: bytes) -> list[Finding]:
+        """Whole lines, with a newline before the first."""
+        found: list[Finding] = []
+        at = 1
+        while at < len(chunk):
+            if self._log is not _Log.UNDECIDED and not self._grouper.busy:
+                at = self._skip(chunk, at)
+                if at >= len(chunk):
+                    break
+            end = chunk.index(b"\n", at) + 1
+            self._number += 1
+            found += self._line(chunk[at : min(end, at + MAX_LINE_BYTES)])
+            at = end
+        return found
+
+    def _skip(self, chunk: bytes, at: int) -> int:
+        """Start of the next line from `at` that may matter; the end of the chunk when there is none."""
+        hit = CANDIDATE.search(chunk, at - 1)
+        place = hit.start() if hit else len(chunk)
+        if self._log is _Log.PLAIN:
+            marked = MARKED.search(chunk, at - 1, place)
+            place = marked.start() if marked else place
+        start = chunk.rfind(b"\n", at - 1, place + 1) + 1 if place < len(chunk) else len(chunk)
+        self._number += chunk.count(b"\n", at, start)
+        return start
+
+    # -- lines to findings ----------------------------------------------------------------------------------
+
+    def _line(self, raw: bytes) -> list[Finding]:
+        line = parse_line(self._number, raw)
+        found: list[Finding] = []
+        if line.kernel and self._log is not _Log.MARKED:
+            found += self._decide(_Log.MARKED)
+        if self._log is _Log.UNDECIDED:
+            return self._hold(raw)
+        if not line.kernel and self._log is _Log.MARKED:
+            return found + self._grouper.idle(line.number)
+        return found + self._kernel_line(line, raw)
+
+    def _kernel_line(self, line: Line, raw: bytes) -> list[Finding]:
+        if line.text.startswith("lab: "):
+            self._marks.see(line.text)
+            return []
+        if line.from_user:
+            return []
+        if line.text.startswith("Linux version "):
+            return self._banner(line)
+        return self._grouper.take(line, rule_of(line, raw), self._marks.step)
+
+    def _banner(self, line: Line) -> list[Finding]:
+        """The kernel's first line; a second one means that the machine went down without a word."""
+        self._banners += 1
+        if self._banners == 1:
+            return []
+        found = self._grouper.close()
+        title = "reboot: the kernel started again"
+        digest = hashlib.sha256(title.encode()).hexdigest()[:12]
+        found.append(Finding("reboot", title, digest, Severity.OOPS, Effect.FAIL, True, line.number, line.number,
+                             line.time_s, self._marks.step, line.raw, (), True))
+        return found
+
+    # -- is this log marked? --------------------------------------------------------------------------------
+
+    def _hold(self, raw: bytes) -> list[Finding]:
+        """Keeps a line of which it is not yet known whether it can be the kernel's."""
+        self._held.append((self._number, raw))
+        self._held_bytes += len(raw)
+        full = len(self._held) >= UNDECIDED_LINES or self._held_bytes >= UNDECIDED_BYTES
+        return self._decide(_Log.PLAIN) if full else []
+
+    def _decide(self, log: _Log) -> list[Finding]:
+        """In a plain log every line counts as the kernel's; once one is marked, only marked ones do."""
+        held, self._held, self._held_bytes = self._held, [], 0
+        self._log = log
+        if log is _Log.MARKED:
+            return []
+        found: list[Finding] = []
+        for number, raw in held:
+            found += self._kernel_line(parse_line(number, raw), raw)
+        return found
+
+    def _limited(self, found: list[Finding]) -> list[Finding]:
+        kept: list[Finding] = []
+        for finding in found:
+            times = self._seen.get(finding.fingerprint, 0)
+            if times >= MAX_REPEATS or self._reported >= MAX_FINDINGS:
+                self.dropped += 1
+                continue
+            self._seen[finding.fingerprint] = times + 1
+            self._reported += 1
+            kept.append(finding)
+        return kept
+
+
+def scan_file(path: Path, token: str | None = None) -> list[Finding]:
+    """All findings of a log, in its order. Raises LabError when the file cannot be read."""
+    scanner = Scanner(token)
+    found: list[Finding] = []
+    try:
+        with path.open("rb") as log:
+            while data := log.read(CHUNK_BYTES):
+                found += scanner.feed(data)
+    except OSError as error:
+        raise LabError(f"{path}: the console log cannot be read: {error.strerror}; name a readable file") from error
+    found += scanner.close()
+    return sorted(found, key=lambda finding: finding.line)
+
+
+def messages_of_step(path: Path, token: str, step: int, limit: int) -> list[str]:
+    """The last `limit` kernel messages between the marks of a step. Raises LabError when unreadable."""
+    marks = Marks(token)
+    kept: deque[str] = deque(maxlen=max(limit, 0))
+    number = 0
+    try:
+        with path.open("rb") as log:
+            while raw := log.readline(MAX_LINE_BYTES):
+                number += 1
+                if marks.step != step and b"lab: " not in raw:
+                    continue
+                line = parse_line(number, raw)
+                if line.text.startswith("lab: "):
+                    marks.see(line.text)
+                elif line.kernel and marks.step == step:
+                    kept.append(line.raw)
+    except OSError as error:
+        raise LabError(f"{path}: the console log cannot be read: {error.strerror}; name a readable file") from error
+    return list(kept)

@@ -1,0 +1,249 @@
+"""The program in the guest that carries out what the host asks: `python3 -m lab.guest.agent [--port NAME | --stdio]`.
+
+One thread reads and answers `ping` at once; one worker carries out everything else, one after the other; `diagnose`
+has a thread of its own. All modules are imported before the first message, so that a checkpoint holds them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import platform
+import queue
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+from lab.guest import changes, files, io, kmsg, programs, scsi, shell, waiting
+from lab.guest.diagnosis import diagnose
+from lab.guest.leaks import Snapshot, tainted
+from lab.guest.observation import Observation, Refused, Skip, of_oserror
+from lab.guest.registry import DRIVERS, carry_out
+from lab.guest.session import TARGET_ROOT, Session
+from lab.wire import AGENT_PORT, PROTOCOL, Decoder, Hello, WireError, encode, mark
+
+# Each registers its drivers when it is imported.
+DRIVER_MODULES = (changes, files, io, programs, scsi, waiting)
+SETUP_S = 55.0
+TEARDOWN_S = 50.0
+_POLL_S = 0.02
+_PORTS = Path("/sys/class/virtio-ports")
+
+
+class Stream(Protocol):
+    """Bytes both ways."""
+
+    def read(self) -> bytes | None:
+        """Some bytes; b"" when there is no peer now; None when there will never be one again."""
+
+    def write(self, data: bytes) -> None: ...
+
+
+class PortStream:
+    """A virtio-serial port, opened once for both ways (a second open is EBUSY). It outlives its peers."""
+
+    def __init__(self, node: str) -> None:
+        self._fd = os.open(node, os.O_RDWR | os.O_CLOEXEC)
+
+    def read(self) -> bytes:
+        with contextlib.suppress(OSError):
+            return os.read(self._fd, 65536)
+        return b""
+
+    def write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._fd, view[:32768]):]
+
+
+class StdioStream:
+    """Standard input and output; ends with its peer."""
+
+    def __init__(self) -> None:
+        self._in, self._out = os.dup(0), os.dup(1)
+        # Nothing else may write between the messages, and no child may read them.
+        null = os.open(os.devnull, os.O_RDWR)
+        os.dup2(null, 0)
+        os.dup2(2, 1)
+        os.close(null)
+
+    def read(self) -> bytes | None:
+        return os.read(self._in, 65536) or None
+
+    def write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._out, view):]
+
+
+class Agent:
+    """Serves one stream."""
+
+    def __init__(self, stream: Stream, root: Path = TARGET_ROOT) -> None:
+        self._stream, self._root = stream, root
+        self._lock = threading.Lock()
+        self._work: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._session: Session | None = None
+        self._snapshot: Snapshot | None = None
+        self._operations: dict[str, Callable[[dict[str, Any]], Observation]] = {
+            "hello": lambda _: hello(), "setup": self._setup, "step": self._step, "teardown": self._teardown,
+            "leaks": self._leaks, "shell": lambda _: shell.serve(),
+        }
+
+    def serve(self) -> None:
+        """Answer until the peer is gone for good; then put the machine back as it was."""
+        worker = threading.Thread(target=self._drain, name="worker", daemon=True)
+        worker.start()
+        decoder = Decoder()
+        while (data := self._stream.read()) is not None:
+            if not data:
+                decoder = Decoder()  # what a peer left half said is not the next one's beginning
+                time.sleep(_POLL_S)
+                continue
+            try:
+                for message in decoder.feed(data):
+                    self._dispatch(message)
+            except WireError as error:
+                decoder = Decoder()
+                self._send({"id": 0, "error": {"kind": "WireError", "message": str(error)}})
+        self._work.put(None)
+        if self._session is not None:
+            self._session.stopping.set()
+        worker.join(TEARDOWN_S)
+        if self._session is not None:
+            self._teardown({})
+
+    def _dispatch(self, message: dict[str, Any]) -> None:
+        if message.get("op") == "ping":
+            self._send({"id": message["id"], "reply": {}})
+        elif message.get("op") == "diagnose":
+            answer = threading.Thread(target=self._answer, args=(message, lambda _: diagnose(self._root)), daemon=True)
+            answer.start()
+        else:
+            self._work.put(message)
+
+    def _drain(self) -> None:
+        while (message := self._work.get()) is not None:
+            self._answer(message, self._operations.get(str(message.get("op")), _unknown))
+
+    def _answer(self, message: dict[str, Any], operation: Callable[[dict[str, Any]], Observation]) -> None:
+        try:
+            answer = {"id": message["id"], "reply": operation(message)}
+        except Exception as error:
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            text = f"{error} ({Path(where.filename).name}:{where.lineno})"
+            answer = {"id": message["id"], "error": {"kind": type(error).__name__, "message": text}}
+        self._send(answer)
+
+    def _send(self, message: dict[str, Any]) -> None:
+        with self._lock, contextlib.suppress(OSError):  # a peer that is gone misses it; the next may ask again
+            self._stream.write(encode(message))
+
+    def _setup(self, message: dict[str, Any]) -> Observation:
+        if self._session is not None:
+            raise RuntimeError("a scenario is already set up; tear it down first")
+        session = Session(message["scenario"], message["token"], message["seed"], root=self._root)
+        self._session, self._snapshot = session, Snapshot(session.configuration)
+        started = time.monotonic()
+        with _marked(session, "setup"):
+            seen = _attempt(lambda: session.setup(started + message.get("timeout_s", SETUP_S)))
+        return {**seen, "seconds": round(time.monotonic() - started, 6)}
+
+    def _step(self, message: dict[str, Any]) -> Observation:
+        session, word = self._session, message["word"]
+        if session is None:
+            raise RuntimeError("no scenario is set up")
+        if word not in DRIVERS:
+            raise RuntimeError(f"no driver for the word {word!r}")
+        started = time.monotonic()
+        with _marked(session, f"step {message['index']}"):
+            seen = carry_out(session, word, message["arguments"], started + message["timeout_s"])
+        return {**seen, "seconds": round(time.monotonic() - started, 6)}
+
+    def _teardown(self, message: dict[str, Any]) -> Observation:
+        session, self._session = self._session, None
+        if session is None:
+            return {"ok": True, "problems": [], "seconds": 0.0}
+        started = time.monotonic()
+        with _marked(session, "teardown"):
+            problems = session.teardown(started + message.get("timeout_s", TEARDOWN_S))
+        return {"ok": not problems, "problems": problems, "seconds": round(time.monotonic() - started, 6)}
+
+    def _leaks(self, message: dict[str, Any]) -> Observation:
+        if self._snapshot is None:
+            return {"left": [], "tainted": 0}
+        return {"left": self._snapshot.left(), "tainted": self._snapshot.new_taint()}
+
+
+class _marked:
+    """Begin and end of a phase in the kernel log, whatever happens between."""
+
+    def __init__(self, session: Session, phase: str) -> None:
+        self._token, self._phase = session.token, phase
+
+    def __enter__(self) -> None:
+        kmsg.write(mark(self._token, self._phase, "begin"))
+
+    def __exit__(self, *_: object) -> None:
+        kmsg.write(mark(self._token, self._phase, "end"))
+
+
+def _attempt(action: Callable[[], None]) -> Observation:
+    try:
+        action()
+    except Skip as error:
+        return {"ok": False, "skip": error.reasons}
+    except Refused as error:
+        return {"ok": False, "problem": str(error), **error.facts}
+    except OSError as error:
+        return of_oserror(error)
+    return {"ok": True}
+
+
+def _unknown(message: dict[str, Any]) -> Observation:
+    raise ValueError(f"unknown operation {message.get('op')!r}")
+
+
+def hello() -> Observation:
+    """What this machine is."""
+    uname = os.uname()
+    with open("/proc/sys/kernel/random/boot_id") as boot_id, open("/proc/meminfo") as memory, \
+            open("/proc/cmdline") as cmdline:
+        return asdict(Hello(PROTOCOL, uname.release, boot_id.read().strip(), tainted(), os.cpu_count() or 1,
+                            int(memory.readline().split()[1]), platform.python_version(), cmdline.read().strip()))
+
+
+def port_node(name: str) -> str | None:
+    """The device of the virtio-serial port of this name; its number depends on the other devices."""
+    for port in _PORTS.glob("*"):
+        with contextlib.suppress(OSError):
+            if (port / "name").read_text().strip() == name:
+                return f"/dev/{port.name}"
+    return None
+
+
+def _await_port(name: str) -> PortStream:
+    while True:
+        node = port_node(name)
+        if node is not None and os.path.exists(node):
+            return PortStream(node)
+        time.sleep(_POLL_S)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="lab.guest.agent")
+    parser.add_argument("--port", default=AGENT_PORT)
+    parser.add_argument("--stdio", action="store_true")
+    arguments = parser.parse_args()
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("-1000")
+    Agent(StdioStream() if arguments.stdio else _await_port(arguments.port)).serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,231 @@
+"""Block devices that an iblock backstore (or a fileio's file system) lies on: made, and taken away again."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lab.guest import configfs, dm, modules
+from lab.guest.observation import Refused, Skip
+
+SECTOR = 512
+_LOOP_CTL_GET_FREE, _LOOP_CONFIGURE, _LOOP_CLR_FD = 0x4c82, 0x4c0a, 0x4c01
+_NULLB = Path("/sys/kernel/config/nullb")
+_DEBUG = Path("/sys/bus/pseudo/drivers/scsi_debug")
+
+
+@dataclass
+class Device:
+    """A block device with what it takes to remove it. `mapping` is the dm device's name where there is one."""
+
+    node: str
+    size: int
+    undo: list[Callable[[], None]] = field(default_factory=list)
+    mapping: str | None = None
+    base: str = ""
+
+    @property
+    def sectors(self) -> int:
+        return self.size // SECTOR
+
+
+def kernel_name(node: str) -> str:
+    return os.path.basename(os.path.realpath(node))
+
+
+def numbers(node: str) -> str:
+    """MAJOR:MINOR as sysfs has it."""
+    return configfs.read_text(Path("/sys/class/block") / kernel_name(node) / "dev")
+
+
+def size_of(node: str) -> int:
+    """Bytes."""
+    return int(configfs.read_text(Path("/sys/class/block") / kernel_name(node) / "size")) * SECTOR
+
+
+class Workshop:
+    """Makes the devices of one scenario. `folder` (tmpfs) holds the files under loop devices."""
+
+    def __init__(self, folder: Path, deadline: float) -> None:
+        self.folder, self.deadline = folder, deadline
+        self._brd: list[str] = []
+        self._debug: list[str] = []
+        self.unload: list[str] = []
+
+    def prepare(self, backstores: dict[str, dict[str, Any]]) -> None:
+        """Load brd and scsi_debug with as many and as large devices as the backstores need together."""
+        kinds: dict[str, list[dict[str, Any]]] = {}
+        for spec in backstores.values():
+            if spec.get("on"):
+                kinds.setdefault(_base_kind(spec["on"]), []).append(spec)
+        if "brd" in kinds:
+            self._load_brd(kinds["brd"])
+        if "scsi_debug" in kinds:
+            self._load_scsi_debug(kinds["scsi_debug"])
+        if "null_blk" in kinds and (why := modules.load("null_blk", self._fresh("null_blk", {"nr_devices": 0}),
+                                                        deadline=self.deadline)):
+            raise Skip(f"module null_blk: {why}")
+
+    def _fresh(self, name: str, parameters: dict[str, int]) -> dict[str, int]:
+        """Parameters for a module that is not loaded yet: an idle one is unloaded first, a built-in one is kept."""
+        if modules.present(name) and not modules.removable(name):
+            return {}
+        if modules.removable(name) and (why := modules.unload(name, deadline=self.deadline)):
+            raise Refused(f"module {name} is in use: {why}")
+        self.unload.append(name)
+        return parameters
+
+    def _load_brd(self, specs: list[dict[str, Any]]) -> None:
+        sizes = {spec["size"] for spec in specs}
+        if len(sizes) > 1:
+            raise Refused("all brd devices have one size (the module's rd_size); give these backstores the same size")
+        size = sizes.pop()
+        wanted = self._fresh("brd", {"rd_nr": len(specs), "rd_size": size // 1024})
+        if why := modules.load("brd", wanted, deadline=self.deadline):
+            raise Skip(f"module brd: {why}")
+        self._brd = [f"/dev/ram{number}" for number in range(len(specs))]
+        small = [node for node in self._brd if not os.path.exists(node) or size_of(node) != size]
+        if small:
+            raise Skip(f"brd is built in and {small[0]} has another size than {size} bytes: "
+                       f"boot with brd.rd_nr={len(specs)} brd.rd_size={size // 1024}")
+
+    def _load_scsi_debug(self, specs: list[dict[str, Any]]) -> None:
+        layouts = {(spec["size"], spec["on"].get("block_size", 512)) for spec in specs}
+        if len(layouts) > 1:
+            raise Refused("all scsi_debug devices have one size and block size; give these backstores the same")
+        size, block_size = layouts.pop()
+        wanted = self._fresh("scsi_debug", {"dev_size_mb": -(-size // (1 << 20)), "sector_size": block_size,
+                                            "add_host": len(specs), "per_host_store": 1, "delay": 0, "lbpu": 1,
+                                            "lbpws": 1, "physblk_exp": 0})
+        if why := modules.load("scsi_debug", wanted, deadline=self.deadline):
+            raise Skip(f"module scsi_debug: {why}")
+        self._debug = [f"/dev/{name}" for name in wait(lambda: _debug_disks(len(specs)), self.deadline,
+                                                        "the disks of scsi_debug")]
+
+    def make(self, name: str, spec: dict[str, Any]) -> Device:
+        """The device under an iblock backstore of this scenario."""
+        under = spec["on"]
+        makers = {"loop": self._loop, "brd": self._take_brd, "scsi_debug": self._take_debug,
+                  "null_blk": self._null_blk}
+        device = makers[_base_kind(under)](name, spec["size"], under.get("block_size", 512))
+        return self._linear(name, device) if under["type"] == "dm" else device
+
+    def _take_brd(self, name: str, size: int, block_size: int) -> Device:
+        node = self._brd.pop(0)
+        return Device(node, size_of(node), base=node)
+
+    def _take_debug(self, name: str, size: int, block_size: int) -> Device:
+        node = self._debug.pop(0)
+        return Device(node, size_of(node), base=node)
+
+    def _loop(self, name: str, size: int, block_size: int) -> Device:
+        path = self.folder / f"{name}.loop"
+        make_file(path, size)
+        node = attach_loop(path, block_size)
+        return Device(node, size, [lambda: remove_file(path), lambda: detach_loop(node)], base=node)
+
+    def _null_blk(self, name: str, size: int, block_size: int) -> Device:
+        folder = _NULLB / f"lab_{name}"
+        if not _NULLB.is_dir():
+            raise Skip("null_blk has no configfs directory nullb")
+        configfs.make(folder)
+        for attribute, value in (("size", size >> 20), ("blocksize", block_size), ("memory_backed", 1),
+                                 ("discard", 1), ("power", 1)):
+            configfs.write(folder / attribute, str(value))
+        # Named by its directory since 5.19, by its index before.
+        names = (folder.name, "nullb" + configfs.read_text(folder / "index"))
+        node = wait(lambda: next((f"/dev/{n}" for n in names if os.path.exists(f"/dev/{n}")), None),
+                    self.deadline, f"the device of null_blk for {name}")
+        return Device(node, size_of(node), [lambda: os.rmdir(folder)], base=node)
+
+    def _linear(self, name: str, below: Device) -> Device:
+        mapping = f"lab_{name}"
+        node = dm.create(mapping, linear(below.node, below.sectors))
+        wait(lambda: os.path.exists(node), self.deadline, f"{node}")
+        return Device(str(node), below.size, [*below.undo, lambda: dm.remove(mapping)], mapping, below.node)
+
+
+def linear(node: str, sectors: int) -> list[dm.Row]:
+    """A dm table that maps a whole device."""
+    return [(0, sectors, "linear", f"{numbers(node)} 0")]
+
+
+def _base_kind(under: dict[str, Any]) -> str:
+    kind = str(under.get("over") or "brd") if under["type"] == "dm" else str(under["type"])
+    return "brd" if kind == "ramdisk" else kind
+
+
+def _debug_disks(number: int) -> list[str] | None:
+    found = [p.name for p in sorted(_DEBUG.glob("adapter*/host*/target*/*/block/*"))]
+    return found if len(found) >= number else None
+
+
+def wait(condition: Callable[[], Any], deadline: float, what: str, interval: float = 0.01) -> Any:
+    """The first true value of `condition`; Refused when the deadline passes before."""
+    while True:
+        if value := condition():
+            return value
+        if time.monotonic() > deadline:
+            raise Refused(f"{what} did not come in time", errno="ETIMEDOUT")
+        time.sleep(interval)
+
+
+def make_file(path: Path, size: int) -> None:
+    """A sparse file of this size."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "wb") as file:
+        file.truncate(size)
+
+
+def remove_file(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+def attach_loop(path: Path, block_size: int = 512) -> str:
+    """The node of a free loop device that now shows a file. A race for the free one is tried again."""
+    file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        for _ in range(16):
+            control = os.open("/dev/loop-control", os.O_RDWR | os.O_CLOEXEC)
+            try:
+                node = f"/dev/loop{fcntl.ioctl(control, _LOOP_CTL_GET_FREE)}"
+            finally:
+                os.close(control)
+            if _configure_loop(node, file, block_size):
+                return node
+    finally:
+        os.close(file)
+    raise Refused("no loop device is free", errno="EBUSY")
+
+
+def _configure_loop(node: str, file: int, block_size: int) -> bool:
+    # struct loop_config (include/uapi/linux/loop.h): fd, block_size, loop_info64 (232 bytes), 64 reserved.
+    config = struct.pack("=II232s64x", file, block_size, b"")
+    device = os.open(node, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.ioctl(device, _LOOP_CONFIGURE, bytearray(config))
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            return False
+        raise
+    finally:
+        os.close(device)
+    return True
+
+
+def detach_loop(node: str) -> None:
+    """Take the file away from a loop device; it ends with the last close."""
+    device = os.open(node, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            fcntl.ioctl(device, _LOOP_CLR_FD)
+    finally:
+        os.close(device)

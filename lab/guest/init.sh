@@ -1,0 +1,37 @@
+#!/bin/busybox sh
+# The first process of a guest. It makes the root writable where it must be, loads the usual modules and starts the
+# agent. It stays as process 1: an agent that dies must not look like a kernel panic.
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 HOME=/root
+b=/bin/busybox
+$b mount -t proc proc /proc
+$b mount -t sysfs sysfs /sys
+$b mount -t devtmpfs devtmpfs /dev
+for d in /run /tmp /var /root /mnt; do $b mount -t tmpfs -o mode=755 tmpfs $d; done
+$b chmod 1777 /tmp
+$b mkdir -p /dev/pts /dev/shm /run/sshd /run/lock /var/lib /var/target/pr /var/target/alua
+$b mount -t devpts devpts /dev/pts
+$b mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
+$b ip link set lo up 2>/dev/null
+
+# The disk with this kernel's modules, if it has one; virtio_blk is loaded, because the root is one.
+if [ -e /dev/vdb ]; then $b mount -o ro /dev/vdb /lib/modules; fi
+modprobe -a -q configfs virtio_console sd_mod sg target_core_mod target_core_file target_core_iblock tcm_loop \
+    dm_mod loop 2>/dev/null
+$b mount -t configfs configfs /sys/kernel/config
+
+echo 1 >/proc/sys/kernel/sysrq
+# Long enough for what scenarios do on purpose, short enough to report before a run's deadline.
+echo 60 >/proc/sys/kernel/hung_task_timeout_secs 2>/dev/null
+
+read -r cmdline </proc/cmdline
+for word in $cmdline; do
+    case $word in
+        lab.ssh_key=*) key=${word#lab.ssh_key=} ;;
+    esac
+done
+if [ -n "$key" ]; then /bin/busybox sh /opt/lab/guest/sshd.sh "$key"; fi
+cd /opt
+LD_LIBRARY_PATH=/opt/python/lib /opt/python/bin/python3 -m lab.guest.agent --port lab.agent
+echo "lab: the agent ended with status $?" >/dev/kmsg
+$b sync
+$b poweroff -f

@@ -1,0 +1,207 @@
+"""A private apt: the host's archives and keys, its own lists and cache. Nothing of the host changes.
+
+apt verifies the signature of each list with the host's keyrings, and each package by the hash in its list.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import process
+from lab.errors import LabError, MissingTool, UsageError
+from lab.kernels.sources import Source
+from lab.kernels.store import Store
+
+_HELPER = Path("/usr/lib/apt/apt-helper")
+_UPDATE_DEADLINE_S = 900.0
+_ASK_DEADLINE_S = 120.0
+_SLOWEST_BYTES_PER_S = 50_000
+_POLL_S = 0.02
+_GRACE_S = 0.5
+# Hooks of the host (docker images clean the host's cache in one) must not run for a private state.
+_CONFIGURATION = """\
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+Dir::State "{root}/state";
+Dir::State::lists "{root}/state/lists";
+Dir::State::status "{root}/state/status";
+Dir::State::extended_states "{root}/state/extended_states";
+Dir::Cache "{root}/cache";
+Dir::Cache::archives "{root}/cache/archives";
+Dir::Cache::pkgcache "pkgcache.bin";
+Dir::Cache::srcpkgcache "";
+Dir::Log "{root}/log";
+Dir::Etc::sourcelist "/dev/null";
+Dir::Etc::sourceparts "{root}/sources.list.d";
+Dir::Etc::preferences "/dev/null";
+Dir::Etc::preferencesparts "/dev/null";
+APT::Architecture "amd64";
+APT::Architectures {{ "amd64"; }};
+APT::Sandbox::User "root";
+APT::Update::Error-Mode "any";
+Acquire::Languages "none";
+Acquire::Retries "3";
+Acquire::http::Timeout "30";
+Acquire::https::Timeout "30";
+"""
+
+
+class NotFetched(LabError):
+    """apt lists a package but could not fetch it."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package version that apt knows."""
+
+    name: str
+    version: str
+    depends: str
+    size_bytes: int
+    installed_bytes: int
+
+
+@dataclass(frozen=True)
+class _Download:
+    uri: str
+    file: str
+    hash: str
+
+
+class Apt:
+    """One private apt state in the store. The caller holds the store's apt lock."""
+
+    def __init__(self, store: Store, name: str, sources: Sequence[Source], say: Callable[[str], None]) -> None:
+        """Prepare the state `name`; raises UsageError when the host has no Debian archive to start from."""
+        if not sources:
+            raise UsageError("the host's apt has no Debian archive configured (suite of a Debian release, "
+                             "component main), so debian: kernels cannot be fetched; give a kernel tree or bzImage")
+        self._store, self._root, self._say = store, store.apt / name, say
+        self._downloads = store.apt / "downloads"
+        self.complaint = ""  # why the last update was not complete
+        for part in ("state/lists/partial", "cache/archives/partial", "sources.list.d"):
+            (self._root / part).mkdir(parents=True, exist_ok=True)
+        self._downloads.mkdir(parents=True, exist_ok=True)
+        (self._root / "state/status").touch()
+        self._write("apt.conf", _CONFIGURATION.format(root=self._root))
+        self._write("sources.list.d/debian.sources", "\n".join(source.stanza() for source in sources))
+
+    def update(self, *, max_age_s: float) -> bool:
+        """Fetch the package lists, unless that was done within `max_age_s`: then False.
+
+        Lists that could not be fetched are no error here, for the others may do: `complaint` says why.
+        """
+        stamp = self._root / "updated"
+        with contextlib.suppress(OSError):
+            if 0 <= time.time() - stamp.stat().st_mtime < max_age_s:
+                return False
+        self._say("asking apt for its package lists")
+        done = self._run("apt-get", "-q", "update", deadline_s=_UPDATE_DEADLINE_S)
+        self.complaint = _complaint(done)
+        if done.returncode == 0:
+            self._write("updated", "")
+        return True
+
+    def kernels(self) -> list[Package]:
+        """Every kernel image, modules, binary and base package in all versions that the lists know."""
+        found = self._run("apt-cache", "search", "--names-only",
+                          "^linux-(image|modules|binary|base)-[0-9].*-amd64$", deadline_s=_ASK_DEADLINE_S)
+        names = sorted({line.split()[0] for line in found.stdout.splitlines() if line.strip()})
+        return self._records("--all-versions", names) if names else []
+
+    def candidate(self, name: str) -> Package | None:
+        """The version of a package that apt would install on a fresh host with these archives."""
+        records = self._records("--no-all-versions", [name])
+        return records[0] if records else None
+
+    def download(self, package: Package) -> Path:
+        """Fetch one package file, going on where an earlier try stopped; verified by apt against its signed list."""
+        if not _HELPER.exists():
+            raise MissingTool(str(_HELPER), "apt")
+        what = self._locate(package)
+        target = self._downloads / what.file
+        deadline_s = _ASK_DEADLINE_S + package.size_bytes / _SLOWEST_BYTES_PER_S
+        done = self._run(str(_HELPER), "-q", "download-file", what.uri, str(target), what.hash, deadline_s=deadline_s)
+        if done.returncode != 0 or not target.exists():
+            target.with_name(target.name + ".FAILED").unlink(missing_ok=True)
+            raise NotFetched(f"apt could not fetch {package.name} {package.version}: {_complaint(done)}; "
+                           "run it again to go on where it stopped")
+        return target
+
+    def _locate(self, package: Package) -> _Download:
+        # Run in a directory without the file: apt prints nothing for a package that is already there.
+        done = self._run("apt-get", "download", "--print-uris", f"{package.name}={package.version}",
+                         deadline_s=_ASK_DEADLINE_S)
+        match = re.search(r"^'(\S+)' (\S+) \d+ (\w+:[0-9a-f]{32,})$", done.stdout, re.MULTILINE)
+        if match is None:
+            raise NotFetched(f"apt gives no verified address for {package.name} {package.version}: {_complaint(done)}")
+        return _Download(match[1], match[2], match[3])
+
+    def _records(self, versions: str, names: list[str]) -> list[Package]:
+        done = self._run("apt-cache", "show", versions, *names, deadline_s=_ASK_DEADLINE_S)
+        packages = []
+        for record in done.stdout.split("\n\n"):
+            fields = dict(re.findall(r"^([A-Za-z-]+): (.*)$", record, re.MULTILINE))
+            if "Package" in fields:
+                packages.append(Package(fields["Package"], fields["Version"], fields.get("Depends", ""),
+                                        int(fields.get("Size", 0)), int(fields.get("Installed-Size", 0)) * 1024))
+        return list(dict.fromkeys(packages))
+
+    def _run(self, tool: str, *arguments: str, deadline_s: float) -> process.Completed:
+        program = process.find(tool, "apt")
+        environment = {**os.environ, "LC_ALL": "C"}
+        environment.pop("APT_CONFIG", None)
+        argv = [str(program), "-c", str(self._root / "apt.conf"), *arguments]
+        done = _run_gently(argv, deadline_s, environment, self._root)
+        if "No space left on device" in done.stderr:
+            raise LabError("apt: No space left on device")
+        return done
+
+    def _write(self, name: str, text: str) -> None:
+        path = self._root / name
+        if not path.exists() or path.read_text() != text or not text:
+            self._store.write_text(path, text)
+
+
+def _run_gently(argv: list[str], deadline_s: float, env: dict[str, str], cwd: Path) -> process.Completed:
+    """Like process.run, but it ends with SIGTERM: then apt dates the partial file so that it can go on later."""
+    give_up = time.monotonic() + deadline_s
+    with (tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err,
+          process.start(argv, stdout=out, stderr=err, env=env, cwd=cwd) as child):
+        try:
+            while child.poll() is None:
+                if time.monotonic() > give_up:
+                    raise LabError(f"{Path(argv[0]).name} did not end within {deadline_s:g} s")
+                time.sleep(_POLL_S)
+        except BaseException:
+            _terminate(child.pid)
+            raise
+        printed = []
+        for file in (out, err):
+            file.seek(0)
+            printed.append(file.read().decode(errors="replace"))
+    return process.Completed(tuple(argv), child.returncode, *printed)
+
+
+def _terminate(session: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(session, signal.SIGTERM)
+        time.sleep(_GRACE_S)
+
+
+def _complaint(done: process.Completed) -> str:
+    """The first error that apt printed, else its first warning, without apt's prefix."""
+    for prefix in ("E: ", "W: "):
+        for line in done.stderr.splitlines():
+            if line.startswith(prefix):
+                return re.sub(r"\s+", " ", line.removeprefix(prefix)).strip()
+    return "" if done.returncode == 0 else done.last_words()

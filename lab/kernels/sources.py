@@ -1,0 +1,82 @@
+"""The Debian archives that the host's apt is configured for, and the same ones with other suites."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+_CODENAMES = "bullseye|bookworm|trixie|forky|duke|sid|stable|oldstable|oldoldstable|testing|unstable"
+_SUITE = re.compile(rf"^(?P<release>{_CODENAMES})(?P<pocket>(-security|-updates|-backports|-proposed-updates)?)$")
+# What the lab looks at for a version that the host's own suites do not have: about 40 MB of package lists.
+_WIDER = ("bullseye", "bookworm", "bookworm-backports", "trixie", "trixie-backports", "sid")
+_WIDER_SECURITY = ("bullseye-security", "bookworm-security", "trixie-security")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One archive; `options` are all other fields of its deb822 stanza (Signed-By, Trusted, ...)."""
+
+    uris: tuple[str, ...]
+    suites: tuple[str, ...]
+    options: tuple[tuple[str, str], ...]
+
+    def stanza(self) -> str:
+        """As deb822, restricted to what holds kernels: binary packages of amd64 in main."""
+        fields = [("Types", "deb"), ("URIs", " ".join(self.uris)), ("Suites", " ".join(self.suites)),
+                  ("Components", "main"), ("Architectures", "amd64"), *self.options]
+        return "".join(f"{name}: {value}\n" for name, value in fields)
+
+
+def host_sources(etc: Path = Path("/etc/apt")) -> list[Source]:
+    """The enabled Debian archives (suite and component `main`) in sources.list and sources.list.d."""
+    parts = etc / "sources.list.d"
+    found: list[Source] = []
+    for path in [etc / "sources.list", *sorted(parts.glob("*.list")), *sorted(parts.glob("*.sources"))]:
+        try:
+            text = path.read_text(errors="replace")
+        except OSError:
+            continue
+        found += _deb822(text) if path.suffix == ".sources" else _one_line(text)
+    kept = [replace(s, suites=tuple(x for x in s.suites if _SUITE.match(x))) for s in found]
+    return [source for source in kept if source.suites]
+
+
+def wider(sources: Iterable[Source]) -> list[Source]:
+    """The same archives with every suite the lab knows: where a version is that the host's release has not."""
+    result: dict[tuple[str, ...], Source] = {}
+    for source in sources:
+        security = any(suite.endswith("-security") for suite in source.suites)
+        suites = dict.fromkeys(source.suites + (_WIDER_SECURITY if security else _WIDER))
+        known = result.get(source.uris)
+        if known:
+            suites = dict.fromkeys((*known.suites, *suites))
+        result[source.uris] = replace(source, suites=tuple(suites))
+    return list(result.values())
+
+
+def _deb822(text: str) -> Iterator[Source]:
+    for stanza in re.split(r"\n[ \t]*\n", re.sub(r"^#.*\n?", "", text, flags=re.MULTILINE)):
+        fields = {name.lower(): value.lstrip(" ").rstrip() for name, value in
+                  re.findall(r"^([^\s:]+):(.*(?:\n[ \t].*)*)", stanza, re.MULTILINE)}
+        if fields.get("enabled", "yes").lower() in ("no", "false", "0"):
+            continue
+        if "deb" in fields.get("types", "").split() and "main" in fields.get("components", "").split():
+            options = {name: value for name, value in fields.items() if name not in
+                       ("types", "uris", "suites", "components", "enabled", "architectures")}
+            yield Source(tuple(fields.get("uris", "").split()), tuple(fields.get("suites", "").split()),
+                         tuple((name.title(), value) for name, value in options.items()))
+
+
+def _one_line(text: str) -> Iterator[Source]:
+    for line in text.splitlines():
+        match = re.match(r"^deb\s+(?:\[(?P<options>[^]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s+(?P<rest>[^#]*)",
+                         line.strip())
+        if match and "main" in match["rest"].split():
+            pairs = [word.partition("=") for word in shlex.split(match["options"] or "")]
+            # Lists are separated by commas in a one-line option and by spaces in a deb822 field.
+            options = tuple((name.title(), value.replace(",", " ")) for name, _, value in pairs
+                            if name not in ("arch", "lang", "target"))
+            yield Source((match["uri"],), (match["suite"],), options)

@@ -1,0 +1,108 @@
+"""Kernels that somebody else keeps (a built tree, an image) are staged in the store, in the layout of a root.
+
+The image is copied, for a build writes it in place. Modules are hard links where that is possible (ld makes a new
+file), else copies; nothing is ever written to the tree.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.kernels.identity import signature, stat_file
+from lab.kernels.store import Store, discard
+from lab.kernels.unpack import depmod
+
+# A stage that nobody has asked for since then is removed: longer than any session runs.
+_KEEP_S = 2 * 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What to stage. `modules` are (name below lib/modules/RELEASE, file); `ready` is a complete directory."""
+
+    release: str
+    image: Path
+    config: Path | None
+    modules: tuple[tuple[str, Path], ...] = ()
+    ready: Path | None = None
+
+
+@dataclass(frozen=True)
+class Staged:
+    image: Path
+    config: Path | None
+    modules: Path | None
+
+
+def stage(kind: str, origin: Path, parts: Parts, store: Store) -> Staged:
+    """Stage the parts found at `origin`; what is staged already and has not changed since is used again."""
+    place = hashlib.sha256(str(origin).encode()).hexdigest()[:12]
+    seen = signature(stat_file(name, path) for name, path in _files(parts))
+    mark = hashlib.sha256(f"{parts.release}\0{parts.ready}\0{seen}".encode()).hexdigest()[:12]
+    root = store.kernels / f"{kind}-{place}-{mark}"
+    if not (root / "staged.json").exists():
+        with store.lock(f"stage-{place}"):
+            if not (root / "staged.json").exists():
+                _fill(root, origin, parts, store)
+            _remove_old(store.kernels, f"{kind}-{place}-", root)
+    else:
+        os.utime(root)
+    return _staged(root, parts)
+
+
+def _files(parts: Parts) -> list[tuple[str, Path]]:
+    files = [("image", parts.image), *parts.modules]
+    return [*files, ("config", parts.config)] if parts.config else files
+
+
+def _fill(root: Path, origin: Path, parts: Parts, store: Store) -> None:
+    with store.new_directory(root) as directory:
+        boot, home = directory / "boot", directory / "lib/modules"
+        boot.mkdir()
+        shutil.copyfile(parts.image, boot / f"vmlinuz-{parts.release}")
+        if parts.config:
+            shutil.copyfile(parts.config, boot / f"config-{parts.release}")
+        if parts.ready:
+            home.mkdir(parents=True)
+            (home / parts.release).symlink_to(parts.ready)
+        elif parts.modules:
+            _link_all(parts.modules, home / parts.release)
+            depmod(directory, parts.release)
+        (directory / "staged.json").write_text(json.dumps({"origin": str(origin), "release": parts.release}))
+
+
+def _link_all(modules: Sequence[tuple[str, Path]], into: Path) -> None:
+    for name, source in modules:
+        target = into / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if ".ko" not in source.name or not _link(source, target):
+            shutil.copy2(source, target)  # kbuild writes modules.order and its kind in place
+
+
+def _link(source: Path, target: Path) -> bool:
+    """False for another file system, or a file that is not ours (fs.protected_hardlinks)."""
+    try:
+        os.link(source, target)
+    except OSError:
+        return False
+    return True
+
+
+def _staged(root: Path, parts: Parts) -> Staged:
+    modules = root / "lib/modules" / parts.release
+    config = root / "boot" / f"config-{parts.release}"
+    return Staged(root / "boot" / f"vmlinuz-{parts.release}", config if config.exists() else None,
+                  modules if modules.is_dir() else None)
+
+
+def _remove_old(kernels: Path, prefix: str, current: Path) -> None:
+    for path in kernels.glob(f"{prefix}*"):
+        if path != current and time.time() - path.stat().st_mtime > _KEEP_S:
+            discard(path)

@@ -1,0 +1,71 @@
+"""From Debian package files to a directory with boot/vmlinuz-RELEASE beside lib/modules/RELEASE."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from lab import process
+from lab.errors import LabError
+from lab.kernels.image import release_of
+
+_UNPACK_DEADLINE_S = 600.0
+_DEPMOD_DEADLINE_S = 300.0
+
+
+class DamagedPackage(LabError):
+    """A package file that dpkg-deb cannot unpack, or that holds no kernel."""
+
+
+def unpack(packages: Iterable[Path], into: Path) -> str:
+    """Unpack package files, keep image, configuration and modules, and index these; returns the release.
+
+    Raises DamagedPackage for a file that is no whole package or for packages without a kernel in them.
+    """
+    raw = into / "raw"
+    for package in packages:
+        tool = process.find("dpkg-deb", "dpkg")
+        done = process.run([tool, "-x", package, raw], timeout_s=_UNPACK_DEADLINE_S, check=False)
+        if done.returncode != 0:
+            words = " ".join(done.stderr.split()) or done.last_words()
+            raise DamagedPackage(f"{package.name} cannot be unpacked: {words}")
+    release = _arrange(raw, into)
+    shutil.rmtree(raw)
+    depmod(into, release)
+    return release
+
+
+def _arrange(raw: Path, into: Path) -> str:
+    """Move what is wanted to its place; before 7.2 the image is in boot/, later beside the modules."""
+    homes = [home for home in (raw / "lib/modules", raw / "usr/lib/modules") if home.is_dir()]
+    inside = [path for home in homes for path in home.iterdir() if path.is_dir()]
+    images = sorted((raw / "boot").glob("vmlinuz-*")) + [d / "vmlinuz" for d in inside if (d / "vmlinuz").exists()]
+    if len(images) != 1:
+        raise DamagedPackage(f"there are {len(images)} kernel images in the package, not one")
+    release = release_of(images[0])
+    boot, modules = into / "boot", into / "lib/modules" / release
+    boot.mkdir(parents=True)
+    modules.parent.mkdir(parents=True)
+    os.replace(images[0], boot / f"vmlinuz-{release}")
+    for config in (raw / f"boot/config-{release}", *(d / "config" for d in inside)):
+        if config.exists():
+            os.replace(config, boot / f"config-{release}")
+    for directory in inside:
+        if directory.name == release and (directory / "kernel").is_dir():
+            os.replace(directory, modules)
+            return release
+    raise DamagedPackage(f"the package holds the image of {release} but not its modules")
+
+
+def depmod(root: Path, release: str) -> None:
+    """Write modules.dep and its companions for root/lib/modules/RELEASE."""
+    tool = process.find("depmod", "kmod")
+    alias = root / "usr/lib"  # some builds of kmod look below /usr/lib only
+    alias.parent.mkdir()
+    alias.symlink_to("../lib")
+    process.run([tool, "-b", root, release], timeout_s=_DEPMOD_DEADLINE_S)
+    shutil.rmtree(alias.parent)
+    if not (root / "lib/modules" / release / "modules.dep").exists():
+        raise LabError(f"depmod wrote no modules.dep for {release} in {root}")

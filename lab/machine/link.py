@@ -1,0 +1,126 @@
+"""A link to an agent: requests and replies over any byte stream, each wait with a deadline."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from lab.errors import LabError
+from lab.wire import PROTOCOL, Decoder, Hello, WireError, encode
+
+_SLICE_S = 0.2  # how often a wait looks up: is the machine alive, was the session interrupted?
+
+
+class LinkLost(LabError):
+    """The stream ended or carried nonsense: the guest is gone or cannot be trusted any more."""
+
+
+class LinkTimeout(LabError):
+    """No reply came before the deadline. The link itself may still be good: see `Link.ping`."""
+
+
+class AgentFailed(LabError):
+    """The agent could not carry out the operation: an error of the lab, not of the kernel."""
+
+
+class Stream(Protocol):
+    """What a socket and a paramiko channel have in common."""
+
+    def settimeout(self, seconds: float | None, /) -> None: ...
+    def recv(self, size: int, /) -> bytes: ...
+    def sendall(self, data: bytes, /) -> None: ...
+    def close(self) -> None: ...
+
+
+class Link:
+    """Requests to one agent. Used by one thread; `watch` is called several times a second during each wait,
+    and may raise to end it."""
+
+    def __init__(self, stream: Stream, watch: Callable[[], None] = lambda: None) -> None:
+        self._stream, self._watch = stream, watch
+        self._decoder = Decoder()
+        self._next_id = 0
+
+    def hello(self, *, deadline_s: float) -> Hello:
+        """The agent's own description. Asks again until it answers: the agent may not be up yet."""
+        end = time.monotonic() + deadline_s
+        while True:
+            try:
+                reply = self.request("hello", deadline_s=min(5.0, max(0.05, end - time.monotonic())))
+                break
+            except LinkTimeout:
+                if time.monotonic() >= end:
+                    raise
+        if reply.get("protocol") != PROTOCOL:
+            raise AgentFailed(f"the agent speaks protocol {reply.get('protocol')}, this lab {PROTOCOL}; "
+                              "the guest image is stale: type `make setup`")
+        return Hello(**reply)
+
+    def request(self, op: str, *, deadline_s: float, on_event: Callable[[dict[str, Any]], None] | None = None,
+                **arguments: Any) -> dict[str, Any]:
+        """Send one operation and wait for its reply. Raises LinkLost, LinkTimeout or AgentFailed."""
+        self._next_id += 1
+        number = self._next_id
+        self._send(encode({"id": number, "op": op, **arguments}), deadline_s)
+        end = time.monotonic() + deadline_s
+        while True:
+            for message in self._receive(end, op, deadline_s):
+                if message["id"] != number:
+                    continue  # a late answer to a request that was given up
+                if "event" in message:
+                    if on_event:
+                        on_event(message["event"])
+                elif "error" in message:
+                    raise AgentFailed(f"the agent failed at {op}: {message['error'].get('message', 'no reason given')}")
+                else:
+                    return dict(message["reply"])
+
+    def ping(self, *, deadline_s: float) -> bool:
+        """Does the agent still answer? Tells a slow step from a dead kernel."""
+        try:
+            self.request("ping", deadline_s=deadline_s)
+        except (LinkLost, LinkTimeout, AgentFailed):
+            return False
+        return True
+
+    def _send(self, data: bytes, deadline_s: float) -> None:
+        try:
+            self._stream.settimeout(deadline_s)
+            self._stream.sendall(data)
+        except TimeoutError:
+            raise LinkTimeout(f"the guest took no data for {deadline_s:g} s") from None
+        except OSError as error:
+            raise LinkLost(f"the link to the guest is gone ({error})") from error
+
+    def _receive(self, end: float, op: str, deadline_s: float) -> list[dict[str, Any]]:
+        while True:
+            self._watch()
+            left = end - time.monotonic()
+            if left <= 0:
+                raise LinkTimeout(f"no reply to {op} within {deadline_s:g} s")
+            try:
+                self._stream.settimeout(min(_SLICE_S, left))
+                data = self._stream.recv(65536)
+            except TimeoutError:
+                continue
+            except OSError as error:
+                raise LinkLost(f"the link to the guest is gone ({error})") from error
+            if not data:
+                raise LinkLost("the guest closed the link")
+            try:
+                return self._decoder.feed(data)
+            except WireError as error:
+                raise LinkLost(f"the link carried {error}") from error
+
+    def close(self) -> None:
+        """Close the stream; the agent waits for the next peer or ends, as it was started."""
+        self._stream.close()
+
+
+def socket_pair() -> tuple[socket.socket, socket.socket]:
+    """(ours, the child's). A pair needs no path, no permissions and no waiting for a listener."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    theirs.set_inheritable(True)
+    return ours, theirs

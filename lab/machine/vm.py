@@ -1,0 +1,200 @@
+"""Virtual machines of one kernel: booted once, checkpointed, and forked for every scenario."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from lab import process
+from lab.errors import LabError
+from lab.machine import checkpoint, forensics, qemu
+from lab.machine.accel import Accelerator
+from lab.machine.link import AgentFailed, Link, LinkLost, LinkTimeout
+from lab.machine.plan import Plan, Shape, make_plan, qemu_version
+from lab.machine.qmp import QmpFailed
+from lab.wire import Hello
+
+BOOT_DEADLINE_S = 30.0  # with KVM; multiplied by the accelerator's slow-down
+_RESUME_DEADLINE_S = 20.0
+_LAST_WORDS_S = 5.0
+Say = Callable[[str], None]
+Lock = Callable[[str], contextlib.AbstractContextManager[object]]
+
+
+class BootFailed(LabError):
+    """The kernel did not come up: its own fault, as far as can be seen. `console` is what it printed."""
+
+    def __init__(self, message: str, console: Path) -> None:
+        super().__init__(message)
+        self.console = console
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All that a machine is made of, as files, with `identity`, a hash of the contents of all of them."""
+
+    kernel_image: Path
+    modules: Path | None
+    root: Path
+    module_disk: Path | None
+    identity: str
+
+
+@dataclass
+class Vm:
+    """A running guest whose agent has answered. `origin`: "checkpoint" or "boot"; `ready_s`: seconds to get here."""
+
+    machine: qemu.Qemu
+    link: Link
+    hello: Hello
+    origin: str
+    ready_s: float
+    notes: list[str] = field(default_factory=list)
+
+    def ended(self, *, wait_s: float = 0) -> str:
+        """How QEMU ended: `running`, `exit 0`, `signal 9`; waits a bounded time for its end, so that the console
+        is complete (a lost link can race with the oops that explains it)."""
+        process.ended(self.machine.child, wait_s)
+        return self.machine.how_it_ended()
+
+    def forensics(self) -> dict[str, str]:
+        """What QEMU can tell of a guest that does not answer, by file name; then an NMI, for the kernel's own words."""
+        return forensics.collect(self.machine.qmp)
+
+
+@dataclass
+class Engine:
+    """Makes guests of one kernel. `directory` is where this kernel's checkpoints lie."""
+
+    parts: Parts
+    shape: Shape
+    accelerator: Accelerator
+    directory: Path
+    lock: Lock
+    say: Say
+    _boot_failed: tuple[str, Path] | None = None
+
+    @contextlib.contextmanager
+    def guest(self, workdir: Path, *, fresh_boot: bool = False, cmdline: tuple[str, ...] = (),
+              watch: Callable[[], None] = lambda: None) -> Iterator[Vm]:
+        """A guest that no scenario has touched, with console.log and qemu.log in `workdir`, ended with the block.
+
+        A fork of the checkpoint, unless `fresh_boot` or kernel parameters ask for a boot of its own. Raises BootFailed
+        when the kernel does not come up, LabError when QEMU does not.
+        """
+        if fresh_boot or cmdline:
+            with self._booted(replace(self.shape, cmdline=self.shape.cmdline + cmdline), workdir, watch) as vm:
+                yield vm
+            return
+        saved, notes = self._checkpoint(watch)
+        if saved is None:
+            with self._booted(self.shape, workdir, watch) as vm:
+                vm.notes.extend(notes)
+                yield vm
+            return
+        with self._forked(saved, workdir, watch) as vm:
+            vm.notes.extend(notes)
+            yield vm
+
+    def prepare(self, watch: Callable[[], None] = lambda: None) -> float | None:
+        """Make the checkpoint now, if it is not there. Seconds of its boot, or None where none can be made."""
+        saved, _ = self._checkpoint(watch)
+        return saved.boot_s if saved else None
+
+    @property
+    def checkpoint_path(self) -> Path:
+        return self.directory / self._key()[:24]
+
+    def _key(self) -> str:
+        words = [str(checkpoint.FORMAT), self.parts.identity, qemu_version(), repr(self.shape)]
+        return hashlib.sha256("\n".join(words).encode()).hexdigest()
+
+    def _checkpoint(self, watch: Callable[[], None]) -> tuple[checkpoint.Checkpoint | None, list[str]]:
+        if self._boot_failed:
+            raise BootFailed(*self._boot_failed)
+        key, path = self._key(), self.checkpoint_path
+        saved = checkpoint.load(path, key) if (path / "meta.json").exists() else None
+        if saved:
+            return saved, []
+        with self.lock(f"checkpoint-{path.name}"):
+            saved = checkpoint.load(path, key)
+            if saved:
+                return saved, []
+            self.say("booting once, to make the checkpoint that scenarios start from")
+            try:
+                checkpoint.make(path, lambda inner: self._make_checkpoint(inner, key, watch))
+            except BootFailed as error:
+                self._boot_failed = (str(error), error.console)  # a kernel that does not boot is not tried again
+                raise
+            except LabError as error:
+                return None, [f"every scenario boots afresh, because {error}"]
+            return checkpoint.load(path, key), []
+
+    def _make_checkpoint(self, directory: Path, key: str, watch: Callable[[], None]) -> None:
+        kept = self.directory / "boot-failed.log"
+        with _kept_console(directory / "console.log", kept):
+            plan = self._plan(directory / "initrd", self.shape)
+            started = time.monotonic()
+            with qemu.start(plan, memory=directory / "ram", memory_mib=self.shape.memory_mib, shared=True,
+                            console=directory / "console.log", log=directory / "qemu.log") as machine:
+                self._wait_for_agent(machine, watch)
+                final = replace(plan, argv=tuple(
+                    a.replace(str(directory), str(self.checkpoint_path)) for a in plan.argv))
+                checkpoint.save(machine, directory, final, key=key, boot_s=time.monotonic() - started,
+                                deadline_s=_RESUME_DEADLINE_S)
+
+    @contextlib.contextmanager
+    def _booted(self, shape: Shape, workdir: Path, watch: Callable[[], None]) -> Iterator[Vm]:
+        with tempfile.TemporaryDirectory(prefix="lab-boot-", dir=self.directory.parent) as tmp:
+            plan = self._plan(Path(tmp) / "initrd", shape)
+            started = time.monotonic()
+            with qemu.start(plan, memory=Path(tmp) / "ram", memory_mib=shape.memory_mib, shared=False,
+                            console=workdir / "console.log", log=workdir / "qemu.log") as machine:
+                link, hello = self._wait_for_agent(machine, watch)
+                yield Vm(machine, link, hello, "boot", time.monotonic() - started)
+
+    @contextlib.contextmanager
+    def _forked(self, saved: checkpoint.Checkpoint, workdir: Path, watch: Callable[[], None]) -> Iterator[Vm]:
+        started = time.monotonic()
+        with qemu.start(saved.plan, memory=saved.memory, memory_mib=self.shape.memory_mib, shared=False,
+                        console=workdir / "console.log", log=workdir / "qemu.log", incoming=True) as machine:
+            try:
+                checkpoint.resume(machine, saved, deadline_s=_RESUME_DEADLINE_S)
+                link = Link(machine.agent, watch)
+                hello = link.hello(deadline_s=_RESUME_DEADLINE_S * self.accelerator.slowdown)
+            except (QmpFailed, LinkLost, LinkTimeout, AgentFailed) as error:
+                checkpoint.discard(saved.path)  # whatever is wrong with it, the next guest gets a new one
+                raise LabError(f"a guest did not resume from its checkpoint ({error}); the checkpoint was removed, "
+                               f"the next guest gets a new one; QEMU: {machine.last_words()}") from error
+            yield Vm(machine, link, hello, "checkpoint", time.monotonic() - started)
+
+    def _plan(self, initramfs: Path, shape: Shape) -> Plan:
+        parts = self.parts
+        return make_plan(parts.kernel_image, parts.modules, parts.root, parts.module_disk, initramfs, shape)
+
+    def _wait_for_agent(self, machine: qemu.Qemu, watch: Callable[[], None]) -> tuple[Link, Hello]:
+        link = Link(machine.agent, watch)
+        deadline_s = BOOT_DEADLINE_S * self.accelerator.slowdown
+        try:
+            return link, link.hello(deadline_s=deadline_s)
+        except LinkTimeout:
+            raise BootFailed(f"the kernel did not come up within {deadline_s:g} s", machine.console) from None
+        except LinkLost:
+            process.ended(machine.child, _LAST_WORDS_S)
+            raise BootFailed(f"the kernel ended before it came up (QEMU: {machine.how_it_ended()}, "
+                             f"{machine.last_words()})", machine.console) from None
+
+
+@contextlib.contextmanager
+def _kept_console(console: Path, kept: Path) -> Iterator[None]:
+    """When a boot fails, its console outlives the temporary directory that it was made in."""
+    try:
+        yield
+    except BootFailed as error:
+        kept.write_bytes(console.read_bytes() if console.exists() else b"")
+        raise BootFailed(str(error), kept) from error

@@ -1,0 +1,116 @@
+"""The one module that starts processes: each has a deadline, dies with its parent, and is reaped."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from lab.errors import LabError, MissingTool
+
+Child = subprocess.Popen[bytes]
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What a finished process left: exit status (negative: minus the signal) and its output, decoded."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: str
+    stderr: str
+
+    def last_words(self) -> str:
+        """The last line that it printed on stderr (or stdout), for a one-sentence error."""
+        lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
+        return lines[-1].strip() if lines else "it printed nothing"
+
+
+def find(tool: str, package: str) -> Path:
+    """The path of a host program; /sbin is looked at too, because a user's PATH often lacks it.
+
+    Raises MissingTool, which names the Debian package, when it is not there.
+    """
+    path = shutil.which(tool, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/bin:/bin")
+    if path is None:
+        raise MissingTool(tool, package)
+    return Path(path)
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    timeout_s: float,
+    stdin: str | None = None,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    check: bool = True,
+) -> Completed:
+    """Run a short program to its end. With `check`, a non-zero exit raises LabError with its last words."""
+    command = [str(a) for a in argv]
+    with start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+               cwd=cwd, env=env) as child:
+        try:
+            out, err = child.communicate((stdin or "").encode(), timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            raise LabError(f"{command[0]} did not end within {timeout_s:g} s") from None
+    done = Completed(tuple(command), child.returncode,
+                     out.decode(errors="replace"), err.decode(errors="replace"))
+    if check and done.returncode != 0:
+        raise LabError(f"{Path(command[0]).name} failed (exit {done.returncode}): {done.last_words()}")
+    return done
+
+
+@contextlib.contextmanager
+def start(
+    argv: Sequence[str | Path],
+    *,
+    stdin: int | IO[bytes] = subprocess.DEVNULL,
+    stdout: int | IO[bytes] = subprocess.DEVNULL,
+    stderr: int | IO[bytes] = subprocess.DEVNULL,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
+) -> Iterator[Child]:
+    """A child in its own session; when the block is left, it and its group are killed *and reaped*.
+
+    The child gets SIGKILL when the *thread* that started it ends (prctl PR_SET_PDEATHSIG), so start it from
+    the thread that stays with it. The pid is the program's own: setpriv execs it.
+    """
+    command = [str(a) for a in argv]
+    if shutil.which(command[0]) is None:
+        raise LabError(f"cannot start {command[0]}: there is no such program")
+    # setpriv, and not preexec_fn: Python code between fork and exec can deadlock in a program with threads.
+    child = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *command], stdin=stdin, stdout=stdout,
+                             stderr=stderr, cwd=cwd, env=env, pass_fds=tuple(pass_fds),
+                             start_new_session=True)
+    try:
+        yield child
+    finally:
+        kill(child)
+
+
+def ended(child: Child, wait_s: float = 0) -> bool:
+    """Whether the child ends within `wait_s` seconds."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(wait_s)
+    return child.poll() is not None
+
+
+def kill(child: Child) -> None:
+    """Kill the child's whole session and reap it; safe to call again."""
+    if child.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    for pipe in (child.stdin, child.stdout, child.stderr):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
+

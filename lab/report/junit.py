@@ -1,0 +1,79 @@
+"""JUnit XML by junit-xml: a suite for each kernel, a case for each scenario with its matrix values."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+import junit_xml
+
+from lab.report.result import Outcome, Reason, Result
+from lab.report.text import failure_text
+
+# XML 1.0, 2.2: what a document may hold. Anything else is shown as \xNN.
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def write(path: Path, suites: Sequence[tuple[str, dict[str, str], Sequence[Result]]]) -> None:
+    """Write the report under a temporary name, then rename it. `suites`: (name, properties, results).
+
+    OSError when the disk is full; then an older file is still whole.
+    """
+    temporary = path.with_suffix(f".{os.getpid()}")
+    try:
+        temporary.write_text(render(suites), encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def render(suites: Sequence[tuple[str, dict[str, str], Sequence[Result]]]) -> str:
+    """The XML document. Valid whatever a guest printed."""
+    made = [junit_xml.TestSuite(name, [_case(name, r) for r in results], properties=_clean(properties))
+            for name, properties, results in suites]
+    root = ElementTree.fromstring(junit_xml.to_xml_report_string(made, prettyprint=False))
+    # junit-xml knows properties of suites only; what a case depends on belongs to the case.
+    cases = iter(root.iter("testcase"))
+    for _, _, results in suites:
+        for result in results:
+            next(cases).insert(0, _properties(result))
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _case(suite: str, result: Result) -> junit_xml.TestCase:
+    case = junit_xml.TestCase(clean(result.id), classname=f"{suite}.{result.scenario}", elapsed_sec=result.seconds,
+                              allow_multiple_subelements=True)
+    for reason in result.reasons:
+        _add(case, reason, result)
+    return case
+
+
+def _add(case: junit_xml.TestCase, reason: Reason, result: Result) -> None:
+    message, text = clean(reason.text), clean(failure_text(result, reason))
+    if reason.outcome is Outcome.SKIP:
+        case.add_skipped_info(message=message)
+    elif reason.outcome is Outcome.ERROR:
+        case.add_error_info(message=message, output=text)
+    else:
+        case.add_failure_info(message=message, output=text, failure_type="kernel")
+
+
+def _properties(result: Result) -> ElementTree.Element:
+    element = ElementTree.Element("properties")
+    named = {**result.properties, **{f"matrix.{k}": str(v) for k, v in result.values.items()}}
+    for name, value in _clean(named).items():
+        ElementTree.SubElement(element, "property", name=name, value=value)
+    return element
+
+
+def _clean(properties: dict[str, str]) -> dict[str, str]:
+    return {clean(name): clean(value) for name, value in properties.items()}
+
+
+def clean(text: str) -> str:
+    """Text that XML can carry: control characters and lone surrogates become \\xNN."""
+    return _FORBIDDEN.sub(lambda m: f"\\x{ord(m[0]):02x}", text)

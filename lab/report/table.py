@@ -1,0 +1,43 @@
+"""The table of a session for a terminal of 80 columns: what happened to each run, why, and where the files are."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+from lab.report.result import Outcome, Result
+from lab.report.text import counts
+
+_WIDTH = 80
+_ID_WIDTH = 58
+_REASONS = 3
+_WORDS = {Outcome.PASS: "pass", Outcome.FAIL: "FAIL", Outcome.ERROR: "ERROR", Outcome.SKIP: "skip"}
+
+
+def table(by_kernel: dict[str, list[Result]], directory: Path) -> str:
+    """Plain text, no line over 80 columns but those with a path or a command to paste."""
+    lines: list[str] = []
+    for kernel, results in by_kernel.items():
+        release = results[0].properties.get("kernel.release", "")
+        lines += ["", f"{kernel} ({release}): {counts(results)}", "-" * _WIDTH]
+        for result in results:
+            lines += row(result)
+    lines += ["-" * _WIDTH, f"files: {directory}"]
+    if len(by_kernel) > 1:
+        lines.append(f"in all: {counts([r for results in by_kernel.values() for r in results])}")
+    return "\n".join(lines)
+
+
+def row(result: Result) -> list[str]:
+    """One run: outcome, name, seconds; below it the reasons, and for a failure how to repeat it."""
+    seconds = f"{result.seconds:8.1f} s" if result.seconds else ""
+    name = result.id if len(result.id) <= _ID_WIDTH else result.id[:_ID_WIDTH - 3] + "..."
+    lines = [f"{_WORDS[result.outcome]:<6}{name:<{_ID_WIDTH + 4}}{seconds:>11}".rstrip()]
+    for reason in result.reasons[:_REASONS]:
+        lines += textwrap.wrap(reason.text, _WIDTH, initial_indent="      ", subsequent_indent="        ",
+                               max_lines=4, placeholder=" ...")
+    if len(result.reasons) > _REASONS:
+        lines.append(f"      and {len(result.reasons) - _REASONS} more reasons")
+    if result.outcome in (Outcome.FAIL, Outcome.ERROR):
+        lines += [f"      repeat: {result.repeat}"]
+    return lines

@@ -1,0 +1,169 @@
+"""Holds one step's observation against what the scenario expects of it. Pure: the same facts, the same checks."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from lab.report.result import Check
+from lab.scenario.expect import Expect, Took
+from lab.scenario.steps import Step
+from lab.t10 import answers, sense, status
+
+_SHOWN = 300  # characters of a text in a report
+
+
+def judge(step: Step, observed: dict[str, Any], slowdown: float) -> list[Check]:
+    """The checks of one step; never empty. `slowdown` stretches upper bounds of time, nothing else."""
+    if step.expect is None:
+        return [Check("result", "success", describe(observed), observed.get("ok") is True)]
+    return _holds(step.expect, step, observed, slowdown)
+
+
+def _holds(expect: Expect, step: Step, observed: dict[str, Any], slowdown: float) -> list[Check]:
+    checks: list[Check] = []
+    for name in expect.model_fields_set:
+        wanted = getattr(expect, name)
+        if wanted is None:
+            continue
+        if name == "any_of":
+            checks.append(_any_of(wanted, step, observed, slowdown))
+        elif name == "took":
+            checks += _took(wanted, observed.get("seconds"), slowdown)
+        elif name == "fields":
+            checks += _fields(wanted, step, observed)
+        else:
+            checks.append(_ONE[name](wanted, observed))
+    return checks
+
+
+def _any_of(choices: list[Expect], step: Step, observed: dict[str, Any], slowdown: float) -> Check:
+    tried = [_holds(choice, step, observed, slowdown) for choice in choices]
+    wanted = " or ".join(" and ".join(f"{c.what} {c.expected}" for c in checks) for checks in tried)
+    return Check("one of", wanted, describe(observed), any(all(c.ok for c in checks) for checks in tried))
+
+
+def _ok(wanted: bool, observed: dict[str, Any]) -> Check:
+    return Check("result", "success" if wanted else "failure", describe(observed), observed.get("ok") is wanted)
+
+
+def _status(wanted: str, observed: dict[str, Any]) -> Check:
+    got = observed.get("status")
+    name = status.status_name(got) if isinstance(got, int) else None
+    host = observed.get("host_status", 0)
+    # A command that the host ended itself carries status 0, which is not the target's GOOD.
+    return Check("status", wanted, describe(observed), name == wanted and not host)
+
+
+def _sense(wanted: str, observed: dict[str, Any]) -> Check:
+    pattern = sense.parse_sense(wanted)
+    text = pattern.text or wanted
+    return Check("sense", text, describe(observed), pattern.matches(_decoded(observed)))
+
+
+def _information(wanted: int, observed: dict[str, Any]) -> Check:
+    decoded = _decoded(observed)
+    got = decoded.information if decoded else None
+    return Check("sense INFORMATION", str(wanted), "none" if got is None else str(got), got == wanted)
+
+
+def _errno(wanted: str | list[str], observed: dict[str, Any]) -> Check:
+    choices = [wanted] if isinstance(wanted, str) else wanted
+    return Check("errno", " or ".join(choices), describe(observed), observed.get("errno") in choices)
+
+
+def _host_status(wanted: str, observed: dict[str, Any]) -> Check:
+    got = observed.get("host_status")
+    name = status.host_status_name(got) if isinstance(got, int) else "none"
+    return Check("host status", wanted, name, name == wanted)
+
+
+def _plain(what: str, key: str) -> Any:
+    def check(wanted: Any, observed: dict[str, Any]) -> Check:
+        got = observed.get(key)
+        return Check(what, str(wanted), describe(observed) if got is None else str(got), got == wanted)
+
+    return check
+
+
+def _data(wanted: str, observed: dict[str, Any]) -> Check:
+    got = str(observed.get("data", ""))
+    return Check("data", wanted[:_SHOWN], got[:max(len(wanted), 32)][:_SHOWN] or "none", got.startswith(wanted))
+
+
+def _fill(wanted: int, observed: dict[str, Any]) -> Check:
+    got = bytes.fromhex(str(observed.get("data", "")))
+    wrong = next((i for i, byte in enumerate(got) if byte != wanted), None)
+    found = "no data" if not got else "all of them" if wrong is None else f"0x{got[wrong]:02x} at byte {wrong}"
+    return Check("every byte of the answer", f"0x{wanted:02x}", found, bool(got) and wrong is None)
+
+
+def _text(wanted: str, observed: dict[str, Any]) -> Check:
+    got = observed.get("text")
+    ok = isinstance(got, str) and got.strip() == wanted.strip()
+    return Check("text", repr(wanted.strip())[:_SHOWN],
+                 repr(got.strip())[:_SHOWN] if isinstance(got, str) else describe(observed), ok)
+
+
+def _match(wanted: str, observed: dict[str, Any]) -> Check:
+    got = observed.get("text")
+    ok = isinstance(got, str) and re.search(wanted, got, re.MULTILINE) is not None
+    return Check("text", f"matches {wanted!r}", repr(got)[:_SHOWN] if isinstance(got, str) else describe(observed), ok)
+
+
+_ONE = {"ok": _ok, "status": _status, "sense": _sense, "information": _information, "errno": _errno,
+        "host_status": _host_status, "residual": _plain("residual", "residual"), "data": _data, "fill": _fill,
+        "text": _text, "match": _match, "exit": _plain("exit status", "exit")}
+
+
+def _fields(wanted: dict[str, Any], step: Step, observed: dict[str, Any]) -> list[Check]:
+    """Decoded fields of the answer to a named SCSI command."""
+    scsi = _scsi_of(step)
+    if scsi is None or scsi.command is None:
+        return [Check("fields", str(wanted), "only the answer to a named SCSI command has fields", False)]
+    try:
+        got = answers.decode(scsi.command, scsi.arguments, bytes.fromhex(str(observed.get("data", ""))))
+    except ValueError as error:
+        return [Check("fields", str(wanted), f"the answer cannot be decoded: {error}; {describe(observed)}", False)]
+    return [Check(f"field {name}", str(value), str(got[name]) if name in got else f"there is none among {sorted(got)}",
+                  name in got and got[name] == value) for name, value in wanted.items()]
+
+
+def _scsi_of(step: Step) -> Any:
+    return step.background.step.scsi if step.background else step.scsi
+
+
+def _took(wanted: Took, seconds: Any, slowdown: float) -> list[Check]:
+    got = f"{seconds:.2f} s" if isinstance(seconds, int | float) else "not measured"
+    known = isinstance(seconds, int | float)
+    checks = []
+    if wanted.at_least is not None:
+        checks.append(Check("time", f"at least {wanted.at_least:g} s", got, known and seconds >= wanted.at_least))
+    if wanted.at_most is not None:
+        limit = wanted.at_most * slowdown
+        checks.append(Check("time", f"at most {limit:g} s", got, known and seconds <= limit))
+    return checks
+
+
+def _decoded(observed: dict[str, Any]) -> sense.Sense | None:
+    return sense.decode(bytes.fromhex(str(observed.get("sense", ""))))
+
+
+def describe(observed: dict[str, Any]) -> str:
+    """What a step saw, in words: status, sense decoded, errno, counts of blocks, or simply success."""
+    parts = []
+    if isinstance(observed.get("status"), int):
+        parts.append(status.status_name(observed["status"]))
+    if decoded := _decoded(observed):
+        parts.append(sense.describe(decoded))
+    if observed.get("host_status"):
+        parts.append(status.host_status_name(observed["host_status"]))
+    if observed.get("errno"):
+        parts.append(str(observed["errno"]))
+    if isinstance(observed.get("exit"), int) and observed["exit"]:
+        parts.append(f"exit {observed['exit']}")
+    if observed.get("problem"):
+        parts.append(str(observed["problem"])[:_SHOWN])
+    for block in observed.get("first_bad", [])[:3]:
+        parts.append(f"LBA {block.get('lba')}: {block.get('found')}")
+    return "; ".join(parts) or ("success" if observed.get("ok") else "failure without a reason")

@@ -1,0 +1,83 @@
+"""What is going to be run, written down before any machine starts: whatever is missing later is an error."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lab.scenario.types import Scenario
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class KernelFacts:
+    """The kernel of a run, as facts that outlive its files. `identity` is a hash of its image and modules."""
+
+    name: str
+    release: str
+    identity: str
+    spec: str
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What else a result depends on."""
+
+    accelerator: str
+    slowdown: float
+    qemu: str
+    virtme_ng: str
+    lab: str
+    machine: str = "qemu"  # or ssh://user@host
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """One scenario on one kernel. `token` marks its steps in the kernel log, `seed` drives all that is random."""
+
+    id: str
+    scenario: Scenario
+    values: dict[str, str | int | float | bool]
+    path: str
+    digest: str
+    kernel: KernelFacts
+    environment: Environment
+    seed: int
+    fresh_boot: bool = False
+    token: str = field(default_factory=lambda: secrets.token_hex(8))
+
+    def step_deadline_s(self, index: int) -> float:
+        """Seconds that step `index` may take on this machine."""
+        return float(self.scenario.steps[index].timeout * self.environment.slowdown)
+
+    def repeat_command(self) -> str:
+        """The one command that repeats this run."""
+        where = "" if self.environment.machine == "qemu" else f" --machine {self.environment.machine}"
+        kernel = f" -k {_quoted(self.kernel.spec)}" if self.environment.machine == "qemu" else ""
+        fresh = " --fresh-boot" if self.fresh_boot else ""
+        return f".venv/bin/lab run {_quoted(self.id)}{kernel}{where} --seed {self.seed}{fresh}"
+
+    def save(self, directory: Path) -> None:
+        """Write plan.json. OSError when the disk is full."""
+        data = {"format": FORMAT, **asdict(self), "scenario": self.scenario.model_dump(mode="json", by_alias=True)}
+        (directory / "plan.json").write_text(json.dumps(data, indent=1))
+
+
+def load_plan(directory: Path) -> RunPlan:
+    """Read plan.json back. ValueError when it is damaged or of another format, OSError when it is not there."""
+    data: dict[str, Any] = json.loads((directory / "plan.json").read_text())
+    if data.pop("format", None) != FORMAT:
+        raise ValueError(f"{directory}/plan.json has another format than this lab's ({FORMAT})")
+    scenario = Scenario.model_validate(data.pop("scenario"), strict=False)
+    kernel, environment = KernelFacts(**data.pop("kernel")), Environment(**data.pop("environment"))
+    return RunPlan(scenario=scenario, kernel=kernel, environment=environment, **data)
+
+
+def _quoted(word: str) -> str:
+    """Quoted for a shell only where that is needed: the command is read by people too."""
+    plain = all(c.isalnum() or c in "-_./:+~@" for c in word)
+    return word if plain and word else "'" + word.replace("'", "'\\''") + "'"

@@ -1,0 +1,160 @@
+"""Carries out one planned run on one guest. It only writes files; what they mean is the verdict's business."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol
+
+from lab.errors import LabError
+from lab.machine.link import AgentFailed, Link, LinkLost, LinkTimeout
+from lab.machine.vm import BootFailed
+from lab.run.plan import RunPlan
+from lab.run.record import Recorder
+from lab.run.verdict import step_passed
+from lab.scenario.steps import Step
+from lab.wire import Hello
+
+_SETUP_S, _TEARDOWN_S, _LEAKS_S = 60.0, 60.0, 30.0  # with KVM; stretched by the slow-down
+_GRACE_S = 5.0  # the guest's own deadline comes first, so that it can say what it waited for
+_PING_S, _DIAGNOSE_S, _LAST_WORDS_S = 3.0, 15.0, 5.0
+CONSOLE_LIMIT = 512 << 20  # bytes; a guest that prints more is ended
+
+
+class Interrupted(LabError):
+    """The user asked to stop."""
+
+
+class Guest(Protocol):
+    """What the runner needs of a machine, be it a VM or reached by SSH."""
+
+    link: Link
+    hello: Hello
+    origin: str
+    ready_s: float
+    notes: list[str]
+
+    def ended(self, *, wait_s: float = 0) -> str: ...
+    def forensics(self) -> dict[str, str]: ...
+
+
+class Guests(Protocol):
+    """Where guests come from: an Engine of VMs, or a machine that SSH reaches."""
+
+    def guest(self, workdir: Path, *, fresh_boot: bool, cmdline: tuple[str, ...],
+              watch: Callable[[], None]) -> AbstractContextManager[Guest]: ...
+    def prepare(self, watch: Callable[[], None]) -> object: ...
+
+
+def run(plan: RunPlan, guests: Guests, directory: Path, stop: Callable[[], bool]) -> None:
+    """Run `plan` on a fresh guest; everything that happens is written to `directory`, which holds plan.json.
+
+    Does not raise for anything that a guest, a kernel or the user does; OSError when the disk is full.
+    """
+    recorder = Recorder(directory)
+    console = directory / "console.log"
+
+    def watch() -> None:
+        if stop():
+            raise Interrupted("interrupted while it ran")
+        if console.exists() and console.stat().st_size > CONSOLE_LIMIT:
+            raise LinkLost(f"the guest flooded its console with more than {CONSOLE_LIMIT >> 20} MiB")
+
+    try:
+        with guests.guest(directory, fresh_boot=plan.fresh_boot, cmdline=tuple(plan.scenario.cmdline),
+                          watch=watch) as guest:
+            recorder.event("ready", origin=guest.origin, seconds=round(guest.ready_s, 3), release=guest.hello.release)
+            for note in guest.notes:
+                recorder.event("note", text=note)
+            _Conversation(plan, guest, recorder).carry_out()
+    except BootFailed as error:
+        with contextlib.suppress(OSError):
+            if error.console != console:
+                console.write_bytes(error.console.read_bytes())
+        recorder.end("boot-failed", detail=str(error))
+    except Interrupted as error:
+        recorder.end("interrupted", detail=str(error))
+    except LabError as error:
+        recorder.end("lab-error", detail=str(error))
+
+
+class _Conversation:
+    """One run's requests to one guest, in order, with what is done when an answer does not come."""
+
+    def __init__(self, plan: RunPlan, guest: Guest, recorder: Recorder) -> None:
+        self._plan, self._guest, self._recorder = plan, guest, recorder
+        self._slowdown = plan.environment.slowdown
+
+    def carry_out(self) -> None:
+        try:
+            ready = self._setup()
+            if ready is not None:
+                if ready:
+                    self._steps()
+                self._teardown()
+                self._recorder.end("finished", machine=self._guest.ended())
+        except LinkTimeout as error:
+            self._hung(error)
+        except LinkLost as error:
+            self._recorder.end("guest-lost", detail=str(error), machine=self._guest.ended(wait_s=_LAST_WORDS_S))
+        except AgentFailed as error:
+            self._recorder.end("lab-error", detail=str(error), machine=self._guest.ended())
+
+    def _request(self, op: str, seconds: float, **arguments: Any) -> dict[str, Any]:
+        return self._guest.link.request(op, deadline_s=seconds, **arguments)
+
+    def _setup(self) -> bool | None:
+        """Build the objects; whether that went well. None when the scenario cannot apply here: the run is over."""
+        self._recorder.event("setup-begin")
+        scenario = self._plan.scenario.model_dump(mode="json", by_alias=True)
+        reply = self._request("setup", _SETUP_S * self._slowdown, scenario=scenario, token=self._plan.token,
+                              seed=self._plan.seed)
+        if "skip" in reply:
+            self._recorder.event("skip", reasons=reply["skip"])
+            self._recorder.end("skipped")
+            return None
+        self._recorder.event("setup-end", **reply)
+        return reply.get("ok") is True
+
+    def _steps(self) -> None:
+        """The steps up to the first that fails: what comes after a failure is only noise."""
+        for index, step in enumerate(self._plan.scenario.steps):
+            self._recorder.event("step-begin", index=index)
+            seconds = self._plan.step_deadline_s(index)
+            observed = self._request("step", seconds + _GRACE_S * self._slowdown, index=index, word=step.word,
+                                     arguments=_arguments(step), timeout_s=seconds)
+            self._recorder.event("step-end", index=index, observed=observed)
+            if not step_passed(self._plan, step, observed):
+                break
+
+    def _teardown(self) -> None:
+        reply = self._request("teardown", _TEARDOWN_S * self._slowdown)
+        self._recorder.event("teardown-end", **reply)
+        reply = self._request("leaks", _LEAKS_S * self._slowdown)
+        self._recorder.event("leak-check", **reply)
+
+    def _hung(self, error: LinkTimeout) -> None:
+        """Before a guest that does not answer is ended, it is asked why; all of it bounded in time."""
+        alive = self._guest.link.ping(deadline_s=_PING_S * self._slowdown)
+        if alive:
+            with contextlib.suppress(LinkLost, LinkTimeout, AgentFailed):
+                found = self._request("diagnose", _DIAGNOSE_S * self._slowdown)
+                for name, text in sorted(found.items()):
+                    self._recorder.artifact(f"{name}.txt", text if isinstance(text, str) else _listed(text))
+        for name, text in self._guest.forensics().items():
+            self._recorder.artifact(name, text)
+        self._recorder.end("deadline", detail=f"did not end in time ({error})", agent_alive=alive,
+                           machine=self._guest.ended())
+
+
+def _arguments(step: Step) -> dict[str, Any]:
+    value = getattr(step, step.word)
+    return dict(value.model_dump(mode="json", by_alias=True))
+
+
+def _listed(found: Any) -> str:
+    if isinstance(found, dict):
+        return "".join(f"== {name}\n{text}\n" for name, text in sorted(found.items()))
+    return str(found)

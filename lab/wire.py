@@ -1,0 +1,85 @@
+"""Messages between host and guest: JSON lines over a byte stream. All that both sides share.
+
+Host to guest, a request:   {"id": 1, "op": "step", ...arguments}
+Guest to host, any number:  {"id": 1, "event": {...}}          progress of that request
+then exactly one of:        {"id": 1, "reply": {...}}          the operation was carried out; what it observed
+                            {"id": 1, "error": {"kind": "...", "message": "..."}}   the agent itself failed
+
+Operations (all but `ping` run one after the other on a worker; `ping` and `diagnose` are answered at any time):
+  hello     -> Hello as a dict
+  setup     scenario=<expanded scenario as JSON>, token=<16 hex>, seed=<int>
+            -> {"ok": true} | {"skip": [reasons]} | {"ok": false, "problem": "...", ...observation}
+  step      index=<int>, word=<str>, arguments=<the word's type as JSON>, timeout_s=<float>  -> observation
+  teardown  -> {"ok": bool, "problems": [...]}
+  leaks     -> {"left": ["configfs: ...", "scsi host: ...", "module tcm_loop: 1 reference"], "tainted": <new bits, int>}
+  ping      -> {}
+  diagnose  -> {"lio": {path: text}, "tasks": "..."}; sysrq w and t go to the kernel log
+  shell     -> {} when the shell that it started on the port `lab.shell` has ended
+An observation is a flat dict. Keys that exist for every word: ok (bool), problem (str, when not ok), seconds (float).
+Keys by need: errno ("EIO"), status (int), sense (hex), data (hex of the answer, at most DATA_LIMIT bytes), received
+(bytes), residual (int), host_status (int), driver_status (int), text (str), exit (int), blocks ({"new": n,
+"changed": n, "zero": n, "lost": n, "torn": n, "old": n, "foreign": n, "unreadable": n}), first_bad ([{"lba": n, "found": "..."}]).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+PROTOCOL = 1
+AGENT_PORT = "lab.agent"
+SHELL_PORT = "lab.shell"
+MESSAGE_LIMIT = 8 << 20
+DATA_LIMIT = 4096
+
+
+class WireError(Exception):
+    """The peer sent something that is not a message; the connection cannot be trusted any more."""
+
+
+@dataclass(frozen=True)
+class Hello:
+    """What an agent says of its machine. `boot_id` changes with every boot, `tainted` is /proc/sys/kernel/tainted."""
+
+    protocol: int
+    release: str
+    boot_id: str
+    tainted: int
+    cpus: int
+    memory_kib: int
+    python: str
+    cmdline: str
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """One message as a line. Lone surrogates (undecodable guest bytes) survive as \\udcXX escapes."""
+    return json.dumps(message, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+class Decoder:
+    """Bytes as they come, cut anywhere, to messages. Raises WireError on a line that is no message or too long."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[dict[str, Any]]:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > MESSAGE_LIMIT:
+            raise WireError(f"a message is longer than {MESSAGE_LIMIT} bytes")
+        return [self._message(line) for line in lines if line.strip()]
+
+    @staticmethod
+    def _message(line: bytes) -> dict[str, Any]:
+        try:
+            message = json.loads(line)
+        except ValueError as error:
+            raise WireError(f"not a message: {line[:80]!r}") from error
+        if not isinstance(message, dict) or not isinstance(message.get("id"), int):
+            raise WireError(f"a message without an id: {line[:80]!r}")
+        return message
+
+
+def mark(token: str, phase: str, edge: str) -> str:
+    """The line that the agent writes to /dev/kmsg: `lab: TOKEN step 3 begin`. The token cannot be guessed by a test."""
+    return f"lab: {token} {phase} {edge}"
