@@ -192,7 +192,8 @@ class _Reader:
             self._fault(event, f"this is nested more than {DEPTH_LIMIT} levels deep")
             raise _Stop
         if event.tag not in (None, "!"):
-            self._fault(event, f"tags such as {event.tag!r} are not allowed; write the plain value")
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+            self._fault(event, f"tags such as {tag} are not allowed; write the plain value")
         mark = event.start_mark
         node = Node(mark.line + 1, mark.column + 1, None)
         if isinstance(event, yaml.ScalarEvent):
@@ -258,6 +259,8 @@ class _Reader:
             self._at(mark.line + 1, column + 1, "a tab stands here; YAML is indented with spaces")
             return
         what = " ".join(filter(None, (error.context, error.problem)))
+        if error.context_mark is not None and error.context_mark.line != mark.line:
+            what += f" (it began in line {error.context_mark.line + 1})"
         self._at(mark.line + 1, mark.column + 1, f"this is not YAML: {what}")
 
     def _fault(self, event: Any, message: str) -> None:

@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from lab.cli import places
-from lab.scenario.load import load_library
+from lab.problems import Problems
+from lab.scenario.library import Library, load_library
+from lab.scenario.load import load
 from lab.scenario.schema import json_schema
 
 
@@ -18,12 +20,12 @@ def check(
                                                         help="None: the whole library.")] = None,
 ) -> None:
     """Say everything that is wrong in scenario files, with file:line:column. Exit 0 or 2."""
-    runs = 0
-    for path in paths or [places.SCENARIOS]:
-        library = load_library(path)
-        library.raise_problems()
-        runs += len(library.runs)
-    print(f"no problems; {runs} runs after matrix expansion")
+    libraries = [load_library(path) if path.is_dir() else Library(path.parent, [load(path)])
+                 for path in paths or [places.SCENARIOS]]
+    problems = [problem for library in libraries for problem in library.problems]
+    if problems:
+        raise Problems(problems)
+    print(f"no problems; {sum(len(library.runs) for library in libraries)} runs after matrix expansion")
 
 
 def schema() -> None:

@@ -9,7 +9,8 @@ import typer
 
 from lab.cli import places
 from lab.kernels.named import named_kernels
-from lab.scenario.load import load_library, select
+from lab.problems import Problems
+from lab.scenario.library import load_library, select
 
 app = typer.Typer(no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
@@ -23,7 +24,8 @@ def scenarios(
     """The scenarios: for each file its name, tags and runs after matrix expansion."""
     places.need_checkout()
     library = load_library(places.SCENARIOS)
-    library.raise_problems()
+    if library.problems:
+        raise Problems(library.problems)
     runs = select(library, words or [])
     by_file: dict[str, list[str]] = {}
     for run in runs:

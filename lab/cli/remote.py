@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lab.cli.host import environment, say
+from lab.cli.runs import word_of
 from lab.machine.accel import Accelerator
 from lab.machine.ssh import SshMachine, parse_address
 from lab.run.plan import KernelFacts, RunPlan
@@ -20,6 +21,6 @@ def remote_jobs(machine: str, chosen: list[ScenarioRun], seed: int) -> list[Job]
     say(f"{address} runs {hello.release}")
     facts = KernelFacts(f"{address.host}-{hello.release}", hello.release, hello.boot_id, machine)
     around = environment(Accelerator("ssh", f"the machine {address}"), machine=machine, slowdown=_SLOWDOWN)
-    return [Job(RunPlan(id=r.id, scenario=r.scenario, values=r.values, path=str(r.path), digest=r.digest,
+    return [Job(RunPlan(id=r.id, word=word_of(r), scenario=r.scenario, values=r.values, path=str(r.path), digest=r.digest,
                         kernel=facts, environment=around, seed=seed), guests)
             for r in chosen]

@@ -18,6 +18,7 @@ from lab.cli.progress import Screen
 from lab.errors import LabError, UsageError
 from lab.kernels.resolve import default_spec
 from lab.kernels.store import Store
+from lab.problems import Problems
 from lab.report import junit
 from lab.report.result import Result, exit_status
 from lab.report.table import table
@@ -25,7 +26,8 @@ from lab.run.plan import RunPlan
 from lab.run.session import Job, Session, new_directory
 from lab.run.verdict import verdict
 from lab.scenario import needs
-from lab.scenario.load import ScenarioRun, load_library, select
+from lab.scenario.library import load_library, select
+from lab.scenario.load import ScenarioRun
 
 Words = Annotated[list[str] | None, typer.Argument(
     metavar="[SCENARIO|TAG|FILE]...", help="Names, tags, run ids or files of scenarios; none: all of the library.")]
@@ -55,7 +57,8 @@ def selected(words: list[str]) -> list[ScenarioRun]:
     """The runs that words choose from the library; a file outside of it may be named by its path."""
     places.need_checkout()
     library = load_library(places.SCENARIOS)
-    library.raise_problems()
+    if library.problems and not words:
+        raise Problems(library.problems)
     return select(library, words)
 
 
@@ -83,11 +86,17 @@ def _vm_jobs(chosen: list[ScenarioRun], kernels: list[str], fresh_boot: bool, se
     say(f"accelerator: {accel.why}")
     environment = host.environment(accel)
     return [
-        Job(RunPlan(id=r.id, scenario=r.scenario, values=r.values, path=str(r.path), digest=r.digest,
+        Job(RunPlan(id=r.id, word=word_of(r), scenario=r.scenario, values=r.values, path=str(r.path), digest=r.digest,
                     kernel=one.facts, environment=environment, seed=seed, fresh_boot=fresh_boot),
             one.engine, tuple(_lacking(one, r)))
         for one in readied for r in chosen
     ]
+
+
+def word_of(chosen: ScenarioRun) -> str:
+    """What chooses this run again on a command line."""
+    inside = places.SCENARIOS in chosen.path.resolve().parents
+    return chosen.id if inside else str(chosen.path)
 
 
 def _lacking(one: Ready, chosen: ScenarioRun) -> list[str]:

@@ -19,24 +19,30 @@ GRACE_LINES = 6
 SILENCE_S = 15.0
 """A report is printed in one go; a later line of the same caller belongs to something else."""
 
-_TRACE = re.compile(r"(?:Call [Tt]race:|Backtrace:|\s*backtrace(?: \(crc [0-9a-f]+\))?:$|\[<[0-9a-f]+>\] \(?unwind_backtrace)")
+_TRACE = re.compile(r"(?:Call [Tt]race:|Backtrace:|\s*backtrace(?: \(crc [0-9a-f]+\))?:$"
+     r"|\[<[0-9a-f]+>\] \(?unwind_backtrace)")
 _END_TRACE = re.compile(r"---\[ end trace")
-_END_PANIC = re.compile(r"---\[ end Kernel panic|Rebooting in \d+ seconds")
+_END_PANIC = re.compile(r"---\[ end Kernel panic|Rebooting in \d+ seconds|Kernel Offset: ")
 _RULER = re.compile(r"={20,}$")
 _ACCESS = re.compile(r"(Read|Write|Free) (?:of size|of addr)|Access of size")
 # Lines between and after the stacks of a report; what is not of these ends a report whose stack was seen.
 _REPORT = re.compile(r"\s*(?:" + "|".join((
     # registers, code, the machine and the task
-    r"</?[A-Z#]+\d?>|R[A-Z0-9]{2}:|E[A-Z]{2}:|[RE]IP|[FDC]S:|[CD]R\d:|PKRU:|Code:|Stack:|Process |pstate|p[cs] : |lr : |sp : ",
-    r"x\d+ ?:|pmr_save|CPU: |Hardware name|Workqueue: |Tainted: |Modules linked|Kernel Offset|task:|comm \"|ftrace|\(ftrace",
+    (r"</?[A-Z#]+\d?>|R[A-Z0-9]{2}:|E[A-Z]{2}:|[RE]IP|[FDC]S:|[CD]R\d:|PKRU:|Code:|Stack:|Process |pstate"
+    r"|p[cs] : |lr : |sp : "),
+    (r"x\d+ ?:|pmr_save|CPU: |Hardware name|Workqueue: |Tainted: |Modules linked|Kernel Offset|task:|comm \""
+    r"|ftrace|\(ftrace"),
     r"Mem abort|Data abort|ESR|EC =|SET =|EA =|FSC|ISV|CM =|user pgtable|\[[0-9a-f]{8,16}\] |preempt_count",
     r"Call [Tt]race|Backtrace|backtrace|---\[|Kernel panic|SMP: stopping|Internal error|Oops",
     # locks and stalls
-    r"irq event|(?:hard|soft)irqs last|\d+ locks? held|#\d+: |Showing all locks|other info|stack backtrace|-> #|but task",
-    r"which lock|INFO: task .{1,40} blocked on|INFO: lockdep|\"echo 0|NMI backtrace|Sending NMI|rcu: |\(detected by|\(t=",
+    (r"irq event|(?:hard|soft)irqs last|\d+ locks? held|#\d+: |Showing all locks|other info|stack backtrace|-> #"
+    r"|but task"),
+    (r"which lock|INFO: task .{1,40} blocked on|INFO: lockdep|\"echo 0|NMI backtrace|Sending NMI|rcu: "
+    r"|\(detected by|\(t="),
     r"pool \d|workqueue |pending:|in-flight:|pwq ",
     # memory
-    r"Allocated by|Freed by|Last potentially|The buggy|The (?:bug|address)|page:|page dumped|flags:|raw:|head:|Memory state",
+    (r"Allocated by|Freed by|Last potentially|The buggy|The (?:bug|address)|page:|page dumped|flags:|raw:|head:"
+    r"|Memory state"),
     r"[ >][0-9a-f]{16}: |\^|Object [0-9a-f]|FIX |Padding|Redzone|Slab 0x|Reported by|value changed|hex dump",
     r"(?:read|write) (?:to|of)",
 )) + ")")

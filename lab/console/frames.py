@@ -18,7 +18,8 @@ _INSTRUCTION = re.compile(
     rf"(?P<frame>(?P<symbol>{_SYMBOL})\+0x[0-9a-f]{{1,8}}/0x[0-9a-f]{{1,8}}(?: \[[\w-]{{1,64}}(?=[ \]]))?)"
 )
 _EMBEDDED = re.compile(
-    rf"(?: in | at |:\d{{1,6}} )(?P<frame>(?P<symbol>{_SYMBOL})\+0x[0-9a-f]{{1,8}}/0x[0-9a-f]{{1,8}}(?: \[[\w-]{{1,64}}(?=[ \]]))?)")
+    r"(?: in | at |:\d{1,6} )"
+    rf"(?P<frame>(?P<symbol>{_SYMBOL})\+0x[0-9a-f]{{1,8}}/0x[0-9a-f]{{1,8}}(?: \[[\w-]{{1,64}}(?=[ \]]))?)")
 _SUFFIX = re.compile(r"\.(?:cold|isra|constprop|part|llvm|lto_priv|clone|warm)(?:\.\d+)*|\.\d+$")
 _SYSCALL = re.compile(r"^__(?:x64|ia32|arm64|se|do|riscv|s390x?|powerpc)_(?:compat_)?sys_")
 
@@ -46,13 +47,16 @@ _BOILERPLATE = re.compile("|".join((
     # slab
     r"(?:k|kv|kz|v|kc|kvz|kvm)(?:m?alloc|z?alloc|calloc|free|realloc)\w*|__kmalloc\w*|(?:__)?kmem_cache\w*",
     r"(?:slab_|__slab|___slab|slub_|check_slab|check_object|check_bytes|object_err|free_debug|alloc_debug)\w*",
-    r"(?:__alloc_pages|alloc_pages|__free_pages|free_unref|free_pages|bad_page|free_large_kmalloc|get_page_from)\w*",
+    (r"(?:__alloc_pages|alloc_pages|__free_pages|free_unref|free_pages|bad_page|free_large_kmalloc"
+    r"|get_page_from)\w*"),
     # locks, lockdep, waiting
     r"(?:(?:__)?lock_(?:acquire|release|is_held|downgrade|pin)|(?:__)?lockdep|debug_lockdep|validate_chain)\w*",
     r"print_(?:circular|deadlock|usage|unlock|lock|bad|irq|wait_context)\w*|trace_hardirqs\w*|trace_softirqs\w*",
-    r"(?:check_(?:noncircular|prev_add|prevs_add|deadlock|irq|usage)|mark_(?:lock|held)|register_lock|lock_class)\w*",
+    (r"(?:check_(?:noncircular|prev_add|prevs_add|deadlock|irq|usage)|mark_(?:lock|held)|register_lock"
+    r"|lock_class)\w*"),
     r"(?:debug_check_no_locks|debug_check_no_locks_held|look_up_lock_class|assign_lock_key|print_kernel_ident)\w*",
-    r"_?_?_?raw_(?:spin|read|write)\w*|(?:do_raw_|native_queued_|queued_|__pv_queued_|arch_)?spin_\w*|pv_\w*lock\w*",
+    (r"_?_?_?raw_(?:spin|read|write)\w*|(?:do_raw_|native_queued_|queued_|__pv_queued_|arch_)?spin_\w*"
+    r"|pv_\w*lock\w*"),
     r"(?:_?_?mutex_|_?_?rt_mutex|_?_?down|_?_?up_read|_?_?up_write|rwsem_|rwbase|percpu_|__percpu|osq_)\w*",
     r"(?:__schedule|schedule|preempt_schedule|io_schedule|__switch_to|context_switch|finish_task_switch)\w*",
     r"(?:(?:__)?wait_(?:for|on|event|rcu)|do_wait_for|bit_wait|out_of_line_wait|wait_woken)\w*",
@@ -62,13 +66,17 @@ _BOILERPLATE = re.compile("|".join((
     r"(?:nmi_cpu_backtrace|nmi_trigger|arch_trigger|trigger_single|update_process_times|tick_|__hrtimer)\w*",
     r"(?:hrtimer_|local_apic|smp_apic|__sysvec|watchdog_timer|arch_timer|handle_percpu|handle_irq|__handle)\w*",
     r"(?:generic_handle|handle_domain|gic_|do_interrupt|call_on_irq|irq_exit|__irq_exit|irqentry|__do_softirq)\w*",
-    r"(?:do_softirq|handle_softirqs|run_ksoftirqd|invoke_softirq|call_timer_fn|__run_timer|run_timer|expire_timers)\w*",
-    r"(?:rcu_gp_|rcu_stall|sched_show_task|dump_cpu_task|show_state|smp_call_function|on_each_cpu|printk|vprintk)\w*",
+    (r"(?:do_softirq|handle_softirqs|run_ksoftirqd|invoke_softirq|call_timer_fn|__run_timer|run_timer"
+    r"|expire_timers)\w*"),
+    (r"(?:rcu_gp_|rcu_stall|sched_show_task|dump_cpu_task|show_state|smp_call_function|on_each_cpu|printk"
+    r"|vprintk)\w*"),
     r"(?:_printk|console_|serial8250_|univ8250_|io_serial_|wait_for_lsr|preempt_count_|trace_preempt|__wake_up)\w*",
-    r"(?:rb_(?:erase|next|insert|first|prev)|timerqueue_|__rb_)\w*|__this_cpu_preempt_check|__x86_indirect_thunk\w*|ldsem_\w*|call_rwsem\w*",
+    (r"(?:rb_(?:erase|next|insert|first|prev)|timerqueue_|__rb_)\w*|__this_cpu_preempt_check"
+    r"|__x86_indirect_thunk\w*|ldsem_\w*|call_rwsem\w*"),
     r"(?:perf_event_overflow|__perf_event|intel_pmu|watchdog_overflow|watchdog_hardlockup)\w*",
     # string and user copies: the caller passed the bad pointer
-    r"(?:__)?(?:mem(?:cpy|set|move|cmp)|str(?:n?len|n?cpy|n?cmp|scpy|chr|str))(?:_\w+)?|(?:_?copy_(?:to|from)|copy_user)\w*",
+    (r"(?:__)?(?:mem(?:cpy|set|move|cmp)|str(?:n?len|n?cpy|n?cmp|scpy|chr|str))(?:_\w+)?|(?:_?copy_(?:to|from)"
+    r"|copy_user)\w*"),
 )))
 _STALL_TICK = re.compile(r"(?:rcu_sched_clock_irq|print_cpu_stall|print_other_cpu_stall|nmi_cpu_backtrace)")
 

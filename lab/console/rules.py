@@ -9,6 +9,7 @@ kernel/workqueue.c. "Older" and "newer" below are relative to 6.1.
 from __future__ import annotations
 
 from lab.console.finding import Effect, Severity
+from lab.console.memory_rules import MEMORY, REPORTED_AT
 from lab.console.rule import End, Rule, rule
 
 _SYM = r"(?P<symbol>[A-Za-z_$][\w.$]*)"
@@ -17,66 +18,14 @@ _DOGS = r"(?:(?:NMI )?watchdog: )?"
 CUT_HERE = rule("WARN", "------------[ cut here|-----------[ cut here", r"-{8,}\[ cut here \]-{8,}", "WARNING",
                 Severity.WARN, End.MARK, patience=40)
 
-MEMORY = (
-    rule("KASAN", "BUG: KASAN", r"BUG: KASAN: (?:slab-(?=use-after))?(?P<what>[\w-]+(?: or [\w-]+)*)",
-         "KASAN: {what}", Severity.MEMORY_CORRUPTION, End.RULER, patience=120),
-    rule("KMSAN", "BUG: KMSAN", r"BUG: KMSAN: (?P<what>[\w-]+(?: [\w-]+)*?)(?= in |$)", "KMSAN: {what}",
-         Severity.MEMORY_CORRUPTION, End.RULER, patience=120),
-    rule("KCSAN", "BUG: KCSAN", r"BUG: KCSAN: (?P<what>[\w-]+(?:: race)?) in (?P<one>[\w.]+)(?:\S* / (?P<two>[\w.]+))?",
-         "KCSAN: {what} in {one} {two}", Severity.LOCKDEP, End.RULER, located=False, patience=120),
-    rule("KFENCE", "BUG: KFENCE", r"BUG: KFENCE: (?P<what>[\w -]{3,40}?)(?= in |$)", "KFENCE: {what}",
-         Severity.MEMORY_CORRUPTION, End.RULER, patience=120),
-    rule("UBSAN", "UBSAN:", r"UBSAN: (?P<what>.{1,60}?) in (?P<file>\S+?):\d+", "UBSAN: {what}",
-         Severity.WARN, End.RULER, patience=40),
-    rule("slab", "BUG ", r"BUG (?P<cache>[\w:.-]+) ?\((?:Not tainted|Tainted:)[^)]*\): (?P<what>.{3,80})",
-         "slab {what}", Severity.MEMORY_CORRUPTION, End.TRACE, patience=200),
-    rule("slab", "kmem_cache_destroy|Slab cache still", r"kmem_cache_destroy (?P<cache>\S+): Slab cache still has objects",
-         "slab {cache} destroyed while it has objects", Severity.LEAK, End.TRACE),
-    rule("list-corruption", "list_add |list_del |list_add_rcu|slist_", r"(?P<what>list_(?:add|del)) corruption",
-         "{what} corruption", Severity.MEMORY_CORRUPTION, End.MARK),
-    rule("refcount", "refcount_t", r"refcount_t: (?P<what>[^.]{3,80})", "refcount_t: {what}",
-         Severity.USE_AFTER_FREE, End.MARK),
-    rule("usercopy", "usercopy:", r"usercopy: (?:Bad or missing usercopy whitelist\? )?[Kk]ernel memory "
-         r"(?P<what>exposure|overwrite) attempt detected", "usercopy: kernel memory {what}",
-         Severity.MEMORY_CORRUPTION, End.MARK, fatal=True),
-    rule("ODEBUG", "ODEBUG:", r"ODEBUG: (?P<what>[a-z_]+ (?:active|destroyed|not available|[a-z]+)) "
-         r".*?object(?: type)?: ?(?:[0-9a-fx]+ )?(?:object type: )?(?P<object>\w+)", "ODEBUG: {what} {object}",
-         Severity.USE_AFTER_FREE, End.MARK),
-    rule("state", "BUG: Bad page", r"BUG: Bad page (?P<what>state|map|cache)", "Bad page {what}",
-         Severity.MEMORY_CORRUPTION, End.TRACE, patience=24),
-    rule("state", "BUG: Bad rss|BUG: non-zero", r"BUG: (?P<what>Bad rss-counter state|non-zero pgtables_bytes)",
-         "{what}", Severity.MEMORY_CORRUPTION, End.LINE, located=False),
-    rule("state", "VFS: Busy|Busy inodes", r"(?:VFS: )?Busy inodes after unmount", "Busy inodes after unmount",
-         Severity.LEAK, End.LINE, located=False),
-    rule("state", "kobject_add_internal failed", r"(?:kobject: )?kobject_add_internal failed for \S+ "
-         r"(?:with (?P<error>-E\w+)|\(error: (?P<number>-\d+))", "kobject_add_internal failed",
-         Severity.WARN, End.LINE, located=False),
-    rule("state", "sysfs: cannot create|cannot create duplicate", r"sysfs: cannot create duplicate filename",
-         "sysfs: cannot create duplicate filename", Severity.WARN, End.TRACE),
-)
-
-# The same faults by the place that reports them: the line with the words may be lost or come later.
-_AT = r"(?:WARNING: (?:CPU: \d+ PID: -?\d+ )?(?:at )?|[Kk]ernel BUG at )(?:\[.*\] )?"
-_PLACES = "WARNING: |kernel BUG at|Kernel BUG at"
-REPORTED_AT = (
-    rule("list-corruption", _PLACES, _AT + r"lib/list_debug\.c:", "list corruption", Severity.MEMORY_CORRUPTION,
-         End.MARK, patience=40),
-    rule("refcount", _PLACES, _AT + r"lib/refcount\.c:", "refcount_t", Severity.USE_AFTER_FREE, End.MARK, patience=40),
-    rule("ODEBUG", _PLACES, _AT + r"lib/debugobjects\.c:", "ODEBUG", Severity.USE_AFTER_FREE, End.MARK, patience=40),
-    rule("ref-tracker", _PLACES, _AT + r"lib/ref_tracker\.c:", "ref_tracker", Severity.LEAK, End.MARK, patience=40),
-    rule("usercopy", _PLACES, _AT + r"mm/usercopy\.c:", "usercopy", Severity.MEMORY_CORRUPTION, End.MARK, fatal=True,
-         patience=40),
-    rule("lockdep", _PLACES, _AT + r"kernel/locking/lockdep\.c:", "lockdep: inconsistent state", Severity.LOCKDEP,
-         End.MARK, patience=40),
-)
-
 OOPSES = (
     rule("panic", "Kernel panic", r"Kernel panic - not syncing(?:: (?P<what>.*))?", "Kernel panic: {what}",
          Severity.OOPS, End.PANIC, fatal=True, located=False, patience=120),
     rule("panic", "BUG: stack guard|BUG: TASK stack|BUG: IRQ stack|BUG: NMI stack|BUG: #|BUG: unknown stack|BUG: ENTRY",
          r"BUG: (?:\S+ |unknown )?stack guard page was hit", "stack guard page was hit", Severity.OOPS, End.MARK,
          fatal=True, patience=60),
-    rule("panic", "Insufficient stack|kernel stack overflow|Thread overran", r"Insufficient stack space to handle exception"
+    rule("panic", "Insufficient stack|kernel stack overflow|Thread overran",
+         r"Insufficient stack space to handle exception"
          r"|kernel stack overflow|Thread overran stack", "kernel stack overflow", Severity.OOPS, End.TRACE,
          fatal=True, patience=60),
     rule("oops", "BUG: unable|BUG: kernel NULL|Unable to handle|BUG: Unable|BUG: Kernel NULL",
@@ -84,23 +33,27 @@ OOPSES = (
          r"|BUG: Kernel NULL pointer)(?: dereference)?",
          "NULL pointer dereference", Severity.OOPS, End.MARK, fatal=True, patience=60),
     rule("oops", "BUG: unable|Unable to handle|BUG: Unable",
-         r"(?:BUG: )?[Uu]nable to handle (?:kernel )?(?P<what>paging request|page fault|access to user memory|execute from"
+         r"(?:BUG: )?[Uu]nable to handle (?:kernel )?(?P<what>paging request|page fault|access to user memory"
+         r"|execute from"
          r"|read from|write to|[a-z ]{3,40}?)(?: for address| at | outside| without|:|$)",
          "bad {what}", Severity.OOPS, End.MARK, fatal=True, patience=60),
     rule("oops", "general protection|Oops: general", r"(?:Oops: )?general protection fault(?: for |,|:)",
          "general protection fault", Severity.OOPS, End.MARK, fatal=True, patience=60),
-    rule("oops", "traps: PANIC|PANIC: double|Oops: double", r"(?:traps: )?(?:PANIC|Oops): double fault", "double fault",
+    rule("oops", "traps: PANIC|PANIC: double|Oops: double", r"(?:traps: )?(?:PANIC"
+         r"|Oops): double fault", "double fault",
          Severity.OOPS, End.MARK, fatal=True, patience=60),
     rule("oops", "stack segment|divide error|divide_error|invalid opcode|int3:|alignment check|bounds:|Oops: ",
          r"(?:Oops: )?(?P<what>stack segment|divide[ _]error|invalid opcode|int3|alignment check|bounds"
          r"|control protection|unexpected instruction|kernel stack overflow): [0-9a-f]{4} (?:\[#|\S+ \[#)",
          "{what}", Severity.OOPS, End.MARK, fatal=True, patience=60),
-    rule("oops", "Internal error:", r"Internal error: (?:Oops(?: - |: )?)?(?P<what>[^:\[]{0,60}?)(?:: [0-9a-f]+|[0-9a-f]{8,16})?"
+    rule("oops", "Internal error:", r"Internal error: (?:Oops(?: - |: )?)?(?P<what>[^:\[]{0,60}?)(?:: [0-9a-f]+"
+         r"|[0-9a-f]{8,16})?"
          r" \[#\d+\]", "Internal error {what}", Severity.OOPS, End.MARK, fatal=True, patience=60),
     rule("oops", "Oops:|Oops -|Oops [#|Kernel access of|kernel tried to",
          r"(?:Oops(?::| -| \[)|Kernel access of bad area|BUG: Kernel )(?P<what>.{0,60})", "Oops", Severity.OOPS,
          End.MARK, fatal=True, patience=60),
-    rule("oops", "Unhandled fault:|Unhandled prefetch", r"Unhandled (?P<what>fault|prefetch abort): (?P<fault>[^(]{3,50})",
+    rule("oops", "Unhandled fault:|Unhandled prefetch", r"Unhandled (?P<what>fault"
+         r"|prefetch abort): (?P<fault>[^(]{3,50})",
          "Unhandled {what}: {fault}", Severity.OOPS, End.MARK, fatal=True, patience=60),
     rule("oops", "Unhandled |Bad mode in|SError Interrupt", r"Unhandled (?:64|32)-bit el1\w* \w+ exception"
          r"|Bad mode in .{3,40} handler detected|SError Interrupt on CPU\d+, code", "unhandled exception",
@@ -121,7 +74,8 @@ LOCKING = (
          "lockdep: {what}", Severity.LOCKDEP, End.TRACE, patience=600),
     rule("lockdep", "WARNING: |BUG: |[ BUG: ", r"(?:\[ )?(?:WARNING|BUG): .{1,64} still has locks held!",
          "lockdep: locks still held", Severity.LOCKDEP, End.TRACE, patience=60),
-    rule("lockdep", "DEBUG_LOCKS_WARN_ON", r"DEBUG_LOCKS_WARN_ON\((?P<what>.{1,80})\)", "lockdep: DEBUG_LOCKS_WARN_ON({what})",
+    rule("lockdep", "DEBUG_LOCKS_WARN_ON", r"DEBUG_LOCKS_WARN_ON\((?P<what>.{1,80})\)",
+         "lockdep: DEBUG_LOCKS_WARN_ON({what})",
          Severity.LOCKDEP, End.MARK),
     rule("lockdep-off", "INFO: lockdep is|BUG: MAX_", r"(?:INFO: lockdep is turned off|BUG: MAX_\w+ too low)",
          "lockdep is turned off: locking is untested from here", Severity.NOTE, End.LINE, effect=Effect.NOTE,
@@ -136,59 +90,72 @@ LOCKING = (
 )
 
 STALLS = (
-    rule("rcu-stall", "INFO: rcu|rcu: INFO:", r"(?:rcu: )?INFO: (?P<flavor>\w+) (?:self-)?detected (?:expedited )?stalls?",
+    rule("rcu-stall", "INFO: rcu|rcu: INFO:",
+         r"(?:rcu: )?INFO: (?P<flavor>\w+) (?:self-)?detected (?:expedited )?stalls?",
          "RCU stall", Severity.HANG, End.TRACE, patience=40),
     rule("rcu-stall", "rcu: rcu_|rcu_sched kthread|rcu_preempt kthread", r"(?:rcu: )?(?P<flavor>rcu_\w+) kthread "
          r"(?:starved for|timer wakeup didn't happen)", "RCU grace-period kthread starved", Severity.HANG, End.TRACE,
          patience=40),
     rule("soft-lockup", "BUG: soft", _DOGS + r"BUG: soft lockup - CPU#\d+ stuck", "soft lockup", Severity.HANG,
          End.TRACE, patience=40),
-    rule("hard-lockup", "Watchdog detected|watchdog: CPU|watchdog: Watchdog", _DOGS + r"(?:CPU ?\d+: )?(?:Watchdog detected hard LOCKUP"
+    rule("hard-lockup", "Watchdog detected|watchdog: CPU|watchdog: Watchdog",
+         _DOGS + r"(?:CPU ?\d+: )?(?:Watchdog detected hard LOCKUP"
          r"|CPU \d+ (?:self-)?detected hard LOCKUP)", "hard lockup", Severity.HANG, End.TRACE, patience=40),
     rule("workqueue-lockup", "BUG: workqueue lockup", r"BUG: workqueue lockup", "workqueue lockup", Severity.HANG,
          End.TRACE, patience=8),
-    rule("hung-task", "INFO: task", r"INFO: task (?P<task>.{1,32}):\d+ (?:is )?blocked (?:in I/O wait )?for more than \d+ seconds",
+    rule("hung-task", "INFO: task",
+         r"INFO: task (?P<task>.{1,32}):\d+ (?:is )?blocked (?:in I/O wait )?for more than \d+ seconds",
          "task hung", Severity.HANG, End.TRACE, patience=16),
 )
 
 LEAKS = (
-    rule("kmemleak", "unreferenced object|BUG: memory leak", r"unreferenced object (?:\(percpu\) )?0x|BUG: memory leak",
+    rule("kmemleak", "unreferenced object|BUG: memory leak", r"unreferenced object (?:\(percpu\) )?0x"
+         r"|BUG: memory leak",
          "memory leak", Severity.LEAK, End.TRACE, patience=24),
     rule("kmemleak", "kmemleak: ", r"kmemleak: \d+ new suspected memory leaks", "suspected memory leaks",
          Severity.LEAK, End.LINE, located=False),
-    rule("ref-tracker", "ref_tracker:", r"ref_tracker: (?P<what>.*?(?:has \d+/\d+ users at|reference already released"
+    rule("ref-tracker", "ref_tracker:", r"ref_tracker: (?P<what>.*?(?:has \d+/\d+ users at"
+         r"|reference already released"
          r"|reference leaked|leaked reference))", "ref_tracker: {what}", Severity.LEAK, End.TRACE),
 )
 
 WARNINGS = (
-    rule("WARN", "WARNING: ", r"WARNING: (?:CPU: \d+ PID: -?\d+ )?(?:at )?(?:\[.*\] )?(?P<file>[\w./+-]+\.[a-zA-Z]{1,3}):\d+"
+    rule("WARN", "WARNING: ",
+         r"WARNING: (?:CPU: \d+ PID: -?\d+ )?(?:at )?(?:\[.*\] )?(?P<file>[\w./+-]+\.[a-zA-Z]{1,3}):\d+"
          r"(?: (?:at )?(?:" + _SYM + r"\+0x|0x|\w)|$)", "WARNING at {file}", Severity.WARN, End.MARK, patience=40),
     rule("BUG", "BUG: ", r"BUG: (?P<what>\S.*)", "BUG: {what}", Severity.OOPS, End.TRACE, fatal=True, patience=24),
 )
 
 NOTES = (
     rule("block", "I/O error|blk_update_request|critical |Buffer I/O",
-         r"(?:blk_update_request: |print_req_error: )?(?P<what>(?:[a-z]+ )*?(?:I/O|[a-z ]{4,24}?) error), dev (?P<dev>[\w-]+)",
+         r"(?:blk_update_request: |print_req_error: )?(?P<what>(?:[a-z]+ )*?(?:I/O"
+         r"|[a-z ]{4,24}?) error), dev (?P<dev>[\w-]+)",
          "{what}, dev {dev}", Severity.NOTE, End.LINE, effect=Effect.NOTE, located=False),
-    rule("block", "Buffer I/O", r"Buffer I/O error on (?:dev|device) (?P<dev>[\w-]+)", "Buffer I/O error, dev {dev}",
+    rule("block", "Buffer I/O", r"Buffer I/O error on (?:dev"
+         r"|device) (?P<dev>[\w-]+)", "Buffer I/O error, dev {dev}",
          Severity.NOTE, End.LINE, effect=Effect.NOTE, located=False),
     rule("block", "Device offlined|rejecting I/O|timing out command|Medium access timeout",
-         r"(?:\S+ )?\d+:\d+:\d+:\d+: (?:\[\w+\] )?(?:tag#\d+ )?(?P<what>Device offlined|rejecting I/O to (?:offline|dead) device"
+         r"(?:\S+ )?\d+:\d+:\d+:\d+: (?:\[\w+\] )?(?:tag#\d+ )?(?P<what>Device offlined"
+         r"|rejecting I/O to (?:offline|dead) device"
          r"|timing out command|Medium access timeout)", "{what}", Severity.NOTE, End.LINE, effect=Effect.NOTE,
          located=False),
-    rule("LIO", "ABORT_TASK: Found", r"ABORT_TASK: Found referenced \w+ task_tag", "ABORT_TASK: Found referenced task_tag",
+    rule("LIO", "ABORT_TASK: Found",
+         r"ABORT_TASK: Found referenced \w+ task_tag", "ABORT_TASK: Found referenced task_tag",
          Severity.NOTE, End.LINE, effect=Effect.NOTE, located=False),
     rule("LIO", "Detected NON_EXISTENT|Detected WRITE_PROTECTED", r"TARGET_CORE\[(?P<fabric>\w+)\]: "
          r"(?P<what>Detected (?:NON_EXISTENT_LUN|WRITE_PROTECTED LUN) Access)", "{what}",
          Severity.NOTE, End.LINE, effect=Effect.NOTE, located=False),
     rule("LIO", "Unable to remove TCM|Unable to locate struct", r"(?P<what>Unable to remove TCM_Loop I_T Nexus"
-         r"|Unable to locate struct scsi_device)", "{what}", Severity.NOTE, End.LINE, effect=Effect.NOTE, located=False),
+         r"|Unable to locate struct scsi_device)", "{what}",
+         Severity.NOTE, End.LINE, effect=Effect.NOTE, located=False),
     rule("taint", "loading out-of-tree|loading test module|module license|module verification|Disabling lock debugging",
-         r"(?:\S+: )?(?P<what>loading (?:out-of-tree|test) module taints kernel|module license '.{1,40}' taints kernel"
+         r"(?:\S+: )?(?P<what>loading (?:out-of-tree|test) module taints kernel"
+         r"|module license '.{1,40}' taints kernel"
          r"|module verification failed|Disabling lock debugging due to kernel taint)", "{what}",
          Severity.NOTE, End.LINE, effect=Effect.NOTE, located=False),
     rule("out-of-memory", "Out of memory|Memory cgroup out|page allocation failure",
-         r"(?P<what>Out of memory(?:: Killed process)?|Memory cgroup out of memory|.{1,40}: page allocation failure)",
+         r"(?P<what>Out of memory(?:: Killed process)?|Memory cgroup out of memory"
+         r"|.{1,40}: page allocation failure)",
          "{what}", Severity.NOTE, End.LINE, effect=Effect.NOTE, located=False),
     rule("fault-injection", "FAULT_INJECTION:", r"FAULT_INJECTION: forcing a failure", "injected failure",
          Severity.NOTE, End.TRACE, effect=Effect.NOTE, patience=8),

@@ -177,6 +177,8 @@ def _populate(root: Path, files: dict[str, Path]) -> None:
         link = root / "usr/bin" / name
         if not os.path.lexists(link):
             link.symlink_to(process.find(program, GUEST_TOOLS[program]))
+    # Where kernels look for it (/proc/sys/kernel/modprobe).
+    (root / "usr/sbin/modprobe").symlink_to("../bin/modprobe")
     for name, text in _ETC.items():
         (root / "etc" / name).write_text(text)
     _compile(root)

@@ -9,10 +9,8 @@ _KERNEL_LINES = 60
 
 def failure_text(result: Result, reason: Reason) -> str:
     """Reason, the step with expected and observed, the kernel's messages of that step, and how to repeat it."""
-    parts = [reason.text]
-    for step in result.steps:
-        if step.failed and f"step {step.index + 1} (" in reason.text:
-            parts.append(_step(step))
+    of_steps = [_step(s) for s in result.steps if s.failed and reason.text.startswith(f"step {s.index + 1} (")]
+    parts = of_steps or [reason.text]
     if reason.detail:
         lines = reason.detail.rstrip().splitlines()
         parts.append("\n".join(["kernel log:", *(f"  {x}" for x in lines[:_KERNEL_LINES])]))

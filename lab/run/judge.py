@@ -22,9 +22,9 @@ def judge(step: Step, observed: dict[str, Any], slowdown: float) -> list[Check]:
 
 def _holds(expect: Expect, step: Step, observed: dict[str, Any], slowdown: float) -> list[Check]:
     checks: list[Check] = []
-    for name in expect.model_fields_set:
+    for name in type(expect).model_fields:
         wanted = getattr(expect, name)
-        if wanted is None:
+        if wanted is None or wanted == {}:
             continue
         if name == "any_of":
             checks.append(_any_of(wanted, step, observed, slowdown))
@@ -162,7 +162,7 @@ def describe(observed: dict[str, Any]) -> str:
         parts.append(str(observed["errno"]))
     if isinstance(observed.get("exit"), int) and observed["exit"]:
         parts.append(f"exit {observed['exit']}")
-    if observed.get("problem"):
+    if observed.get("problem") and not parts:  # else it says the same in other words
         parts.append(str(observed["problem"])[:_SHOWN])
     for block in observed.get("first_bad", [])[:3]:
         parts.append(f"LBA {block.get('lba')}: {block.get('found')}")

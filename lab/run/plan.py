@@ -40,6 +40,7 @@ class RunPlan:
     """One scenario on one kernel. `token` marks its steps in the kernel log, `seed` drives all that is random."""
 
     id: str
+    word: str  # what chooses it on the command line: its id, or its file when that is outside the library
     scenario: Scenario
     values: dict[str, str | int | float | bool]
     path: str
@@ -59,7 +60,7 @@ class RunPlan:
         where = "" if self.environment.machine == "qemu" else f" --machine {self.environment.machine}"
         kernel = f" -k {_quoted(self.kernel.spec)}" if self.environment.machine == "qemu" else ""
         fresh = " --fresh-boot" if self.fresh_boot else ""
-        return f".venv/bin/lab run {_quoted(self.id)}{kernel}{where} --seed {self.seed}{fresh}"
+        return f".venv/bin/lab run {_quoted(self.word)}{kernel}{where} --seed {self.seed}{fresh}"
 
     def save(self, directory: Path) -> None:
         """Write plan.json. OSError when the disk is full."""

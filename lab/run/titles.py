@@ -15,7 +15,7 @@ def step_title(index: int, step: Step) -> str:
     if step.background is not None:
         return f"background {step.background.name}: {step_title(index, step.background.step)}"[:_LONGEST]
     word = step.word
-    given = getattr(step, word).model_dump(exclude_unset=True, exclude_none=True)
+    given = getattr(step, word).model_dump(exclude_defaults=True)
     words = [f"{name}={_short(value)}" for name, value in given.items() if name not in _QUIET]
     return " ".join([word, *words])[:_LONGEST].strip()
 

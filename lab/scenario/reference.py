@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from lab.problems import listed
-from lab.scenario.base import FORMS, HEX, LUN, NAME
+from lab.scenario.base import FORMS, HEX, LUN, MODULE, NAME
 from lab.scenario.check_worth import ASSERTING
+from lab.scenario.objects import CONFIG, WWN
 from lab.scenario.schema import bare_schema
 from lab.scenario.steps import COMMON, WORDS
 from lab.t10.commands import COMMANDS, Command
 from lab.t10.fields import Field
 
 _UNITS = {"size": "size", "duration": "duration", "blocks": "blocks"}
-_SHORT = {NAME: "name", LUN: "LUN", HEX: "hex bytes"}
+_SHORT = {NAME: "name", LUN: "LUN", HEX: "hex bytes", MODULE: "module name", CONFIG: "kernel option",
+          WWN: "name that begins with `naa.`, `fc.` or `iqn.`"}
 _INTRODUCTION = f"""# Scenario reference
 
 Generated from the types that check scenario files: do not edit. `lab check FILE` says everything that is wrong with
@@ -40,15 +42,15 @@ duplicate keys, empty values and tags are refused. Anchors and aliases may be us
 
 ## Matrix
 
-`matrix: {{block_size: [512, 4096]}}` makes one run for each combination of values. `"{{block_size}}"` as a whole value
-becomes the typed value, inside other text it becomes text; `{{{{block_size}}}}` is the text `{{block_size}}`. Other names in
-braces are left alone: paths of `configfs` and arguments of `run` have some of their own. Everything but `scenario`,
+`matrix: {{block_size: [512, 4096]}}` makes one run for each combination of values. `"{{block_size}}"` as a whole
+value becomes the typed value, inside other text it becomes text; `{{{{block_size}}}}` is the text `{{block_size}}`. Other
+names in braces are left alone: paths of `configfs` and arguments of `run` have some of their own. Everything but `scenario`,
 `tags`, `matrix` and keys can hold them. A run is called `name[block_size=512]`.
 
 ## What must be there
 
-A scenario that cannot fail is refused. It needs at least one step of {listed([f"`{w}`" for w in ASSERTING])}, a `fio` with `verify`, any
-`expect`, or a kernel message that it requires. What `background` starts must be joined.
+A scenario that cannot fail is refused. It needs at least one step of {listed([f"`{w}`" for w in ASSERTING])},
+a `fio` with `verify`, any `expect`, or a kernel message that it requires. What `background` starts must be joined.
 """
 
 
@@ -73,13 +75,13 @@ def _table(title: str, model: Mapping[str, Any], properties: Mapping[str, Any], 
     yield " ".join(model.get("description", "").split())
     yield "\n| key | value | default | meaning |\n|---|---|---|---|"
     for name, part in properties.items():
-        default = "required" if name in model.get("required", ()) else _code(part["default"]) if "default" in part else ""
+        default = "required" if name in model.get("required", ()) else _code(part.get("default", ""))
         meaning = " ".join(part.get("description", "").split())
         yield f"| `{name}` | {_kind(part)} | {default} | {meaning} |".replace("|  |", "| |")
 
 
 def _code(value: Any) -> str:
-    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+    return "" if value == "" else f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 def _kind(part: Mapping[str, Any]) -> str:
@@ -90,6 +92,9 @@ def _kind(part: Mapping[str, Any]) -> str:
         name = part["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"
     if "anyOf" in part:
+        first, last = part["anyOf"][0], part["anyOf"][-1]
+        if last.get("items") == first:
+            return f"{_kind(first)}, or a list of those"
         kinds = list(dict.fromkeys(_kind(choice) for choice in part["anyOf"]))
         scalar = ["text", "whole number", "number", "`true` or `false`"]
         return listed(["scalar", *kinds[4:]] if kinds[:4] == scalar else kinds)

@@ -122,7 +122,7 @@ class TestFetch:
         labs = [context.Process(target=_fetch, args=(host.store.root, host.etc, queue)) for _ in range(3)]
         for lab in labs:
             lab.start()
-        results = [queue.get(timeout=120) for _ in labs]
+        results = [queue.get(timeout=40) for _ in labs]
         for lab in labs:
             lab.join(60)
         assert [version for version, _ in results] == ["6.1.192-2"] * 3
