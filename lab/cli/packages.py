@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 HOST_TOOLS = {
-    "qemu-system-x86_64": "qemu-system-x86", "depmod": "kmod", "ldd": "libc-bin", "setpriv": "util-linux",
-    "dpkg-deb": "dpkg", "apt-get": "apt", "git": "git", "make": "make", "ssh-keygen": "openssh-client",
-    "xz": "xz-utils", "zstd": "zstd",
+    "qemu-system-x86_64": "qemu-system-x86", "depmod": "kmod", "file": "file",
+    "ldd": "libc-bin", "setpriv": "util-linux",
+    "dpkg-deb": "dpkg", "apt-get": "apt", "git": "git", "make": "make", "xz": "xz-utils", "zstd": "zstd",
 }

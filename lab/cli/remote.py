@@ -21,6 +21,6 @@ def remote_jobs(machine: str, chosen: list[ScenarioRun], seed: int) -> list[Job]
     say(f"{address} runs {hello.release}")
     facts = KernelFacts(f"{address.host}-{hello.release}", hello.release, hello.boot_id, machine)
     around = environment(Accelerator("ssh", f"the machine {address}"), machine=machine, slowdown=_SLOWDOWN)
-    return [Job(RunPlan(id=r.id, word=word_of(r), scenario=r.scenario, values=r.values, path=str(r.path), digest=r.digest,
-                        kernel=facts, environment=around, seed=seed), guests)
+    return [Job(RunPlan(id=r.id, word=word_of(r), scenario=r.scenario, values=r.values, path=str(r.path),
+                        digest=r.digest, kernel=facts, environment=around, seed=seed), guests)
             for r in chosen]

@@ -6,7 +6,9 @@ import contextlib
 import os
 import signal
 import types
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -81,7 +83,7 @@ def _run(chosen: list[ScenarioRun], kernels: list[str], results: Path, width: in
 
 def _vm_jobs(chosen: list[ScenarioRun], kernels: list[str], fresh_boot: bool, seed: int) -> list[Job]:
     store = Store.default()
-    readied = [host.ready(spec, store) for spec in dict.fromkeys(kernels)]
+    readied = _distinct([host.ready(spec, store) for spec in dict.fromkeys(kernels)])
     accel = readied[0].engine.accelerator
     say(f"accelerator: {accel.why}")
     environment = host.environment(accel)
@@ -91,6 +93,17 @@ def _vm_jobs(chosen: list[ScenarioRun], kernels: list[str], fresh_boot: bool, se
             one.engine, tuple(_lacking(one, r)))
         for one in readied for r in chosen
     ]
+
+
+def _distinct(readied: list[Ready]) -> list[Ready]:
+    """Each kernel once, also when two words mean the same; two kernels of one name get different ones."""
+    by_identity = {one.kernel.identity: one for one in readied}
+    if len(by_identity) < len(readied):
+        say("some of the kernels are the same one; each is run once")
+    names = Counter(one.kernel.name for one in by_identity.values())
+    return [one if names[one.kernel.name] == 1 else
+            replace(one, kernel=replace(one.kernel, name=f"{one.kernel.name}-{one.kernel.identity[:6]}"))
+            for one in by_identity.values()]
 
 
 def word_of(chosen: ScenarioRun) -> str:

@@ -29,7 +29,7 @@ for word in $cmdline; do
         lab.ssh_key=*) key=${word#lab.ssh_key=} ;;
     esac
 done
-if [ -n "$key" ]; then /bin/busybox sh /opt/lab/guest/sshd.sh "$key"; fi
+if [ -n "$key" ]; then $b sh /opt/lab/guest/sshd.sh "$key"; fi
 cd /opt
 LD_LIBRARY_PATH=/opt/python/lib /opt/python/bin/python3 -m lab.guest.agent --port lab.agent
 echo "lab: the agent ended with status $?" >/dev/kmsg

@@ -29,6 +29,7 @@ GUEST_TOOLS = {
     "sg_readcap": "sg3-utils", "sg_persist": "sg3-utils", "sg_turs": "sg3-utils", "sg_vpd": "sg3-utils",
     "sg_map": "sg3-utils", "sg_rtpg": "sg3-utils", "sg_unmap": "sg3-utils", "sg_dd": "sg3-utils",
     "ip": "iproute2", "udevadm": "udev", "sshd": "openssh-server",
+    "ssh-keygen": "openssh-client",
 }
 # Other names under which the guest finds one of the above.
 LINKS = {"modprobe": "kmod", "rmmod": "kmod", "insmod": "kmod", "lsmod": "kmod", "depmod": "kmod", "modinfo": "kmod",
@@ -177,6 +178,7 @@ def _populate(root: Path, files: dict[str, Path]) -> None:
         link = root / "usr/bin" / name
         if not os.path.lexists(link):
             link.symlink_to(process.find(program, GUEST_TOOLS[program]))
+    (root / "usr/bin/python3").symlink_to(f"{GUEST_PYTHON}/bin/python3")
     # Where kernels look for it (/proc/sys/kernel/modprobe).
     (root / "usr/sbin/modprobe").symlink_to("../bin/modprobe")
     for name, text in _ETC.items():

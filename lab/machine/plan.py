@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 import shutil
 import sys
@@ -59,7 +60,15 @@ def make_plan(kernel_image: Path, modules: Path | None, root: Path, module_disk:
 def qemu_version() -> str:
     """`7.2.22 (Debian ...)`; MissingTool when there is none, LabError when it is older than 6.0 (x-ignore-shared,
     -incoming defer and fd passing were used from there on)."""
-    printed = process.run([process.find(QEMU, "qemu-system-x86"), "--version"], timeout_s=20).stdout
+    tool = process.find(QEMU, "qemu-system-x86")
+    status = tool.stat()
+    return _version_of(tool, status.st_size, status.st_mtime_ns)
+
+
+@functools.cache
+def _version_of(tool: Path, _size: int, _changed_ns: int) -> str:
+    """Asked once for each file: every guest needs it, and to start QEMU for it takes 30 ms."""
+    printed = process.run([tool, "--version"], timeout_s=20).stdout
     words = printed.split()
     version = " ".join(words[3:]).split("\n")[0] if len(words) > 3 else ""
     major = version.split(".")[0]

@@ -76,12 +76,18 @@ def _why_not(log: Path, error: Exception) -> str:
 
 
 def _memory(path: Path, mib: int, shared: bool) -> Sequence[str]:
-    return ("-object", f"memory-backend-file,id=ram,mem-path={path},size={mib}M,share={'on' if shared else 'off'}",
+    share = "on" if shared else "off"
+    return ("-object", f"memory-backend-file,id=ram,mem-path={_option(path)},size={mib}M,share={share}",
             "-machine", "memory-backend=ram")
 
 
 def _chardevs(pairs: dict[str, tuple[socket.socket, socket.socket]], console: Path) -> list[str]:
-    argv = ["-chardev", f"file,id=console,path={console}"]
+    argv = ["-chardev", f"file,id=console,path={_option(console)}"]
     for name, (_, theirs) in pairs.items():
         argv += ["-chardev", f"socket,id={name},fd={theirs.fileno()}"]
     return argv
+
+
+def _option(path: Path) -> str:
+    """A path as the value of a QEMU option, where a comma would begin the next one (a run's matrix values)."""
+    return str(path).replace(",", ",,")

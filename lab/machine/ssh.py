@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import os
 import re
 import stat
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +22,8 @@ from lab.machine.link import AgentFailed, Link, LinkLost, LinkTimeout
 from lab.wire import Hello
 
 _CONNECT_S, _HELLO_S = 20.0, 60.0
-_ADDRESS = re.compile(r"ssh://(?:(?P<user>[^@/]+)@)?(?P<host>\[[^\]]+\]|[^:/@]+)(?::(?P<port>\d+))?/?")
+_ARCHIVE = "lab.zip"
+_ADDRESS = re.compile(r"ssh://(?:(?P<user>[^@/\s]+)@)?(?P<host>\[[^\]]+\]|[^:/@\s]+)(?::(?P<port>\d+))?/?")
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,19 @@ class Address:
         return f"ssh://{self.user}@{self.host}:{self.port}"
 
 
-def parse_address(text: str, key: Path | None = None) -> Address:
-    """`ssh://[user@]host[:port]`; UsageError for anything else."""
+def parse_address(text: str) -> Address:
+    """`ssh://[user@]host[:port]`; what is left out comes from ~/.ssh/config. UsageError for anything else."""
     match = _ADDRESS.fullmatch(text)
     if match is None:
         raise UsageError(f"{text!r} is not an address of a machine; write ssh://root@host or ssh://root@host:2222")
-    return Address(match["host"].strip("[]"), int(match["port"] or 22), match["user"] or "root", key)
+    name = match["host"].strip("[]")
+    config = paramiko.SSHConfig()
+    with contextlib.suppress(OSError):
+        config = paramiko.SSHConfig.from_path(os.path.expanduser("~/.ssh/config"))
+    known = config.lookup(name)
+    keys = [Path(k) for k in known.get("identityfile", []) if Path(k).exists()]
+    return Address(known.get("hostname", name), int(match["port"] or known.get("port", 22)),
+                   match["user"] or known.get("user", "root"), keys[0] if keys else None)
 
 
 @contextlib.contextmanager
@@ -49,7 +60,7 @@ def connected(address: Address) -> Iterator[paramiko.SSHClient]:
     client = paramiko.SSHClient()
     with contextlib.suppress(OSError):
         client.load_system_host_keys()
-    client.set_missing_host_key_policy(paramiko.RejectPolicy() if not _local(address) else paramiko.WarningPolicy())
+    client.set_missing_host_key_policy(paramiko.RejectPolicy() if not _local(address) else paramiko.AutoAddPolicy())
     try:
         client.connect(address.host, address.port, address.user, timeout=_CONNECT_S, banner_timeout=_CONNECT_S,
                        auth_timeout=_CONNECT_S, key_filename=str(address.key) if address.key else None)
@@ -100,7 +111,8 @@ class SshMachine:
 
     def look(self) -> Hello:
         """What the machine says of itself, before anything is planned. LabError when it cannot be reached."""
-        with connected(self.address) as client, self._agent(client, lambda: None) as (_, hello):
+        with connected(self.address) as client, _uploaded(client) as directory, \
+                _agent(client, directory, lambda: None) as (_, hello):
             return hello
 
     @contextlib.contextmanager
@@ -110,27 +122,27 @@ class SshMachine:
         if fresh_boot or cmdline:
             raise LabError("a machine by SSH cannot be booted by the lab, which this run asks for")
         started = time.monotonic()
-        with connected(self.address) as client, _console(client, workdir / "console.log"), \
-                self._agent(client, watch) as (link, hello):
+        with connected(self.address) as client, _uploaded(client) as directory, \
+                _console(client, directory, workdir / "console.log"), \
+                _agent(client, directory, watch) as (link, hello):
             yield SshGuest(link, hello, time.monotonic() - started, client)
 
-    @contextlib.contextmanager
-    def _agent(self, client: paramiko.SSHClient, watch: Callable[[], None]) -> Iterator[tuple[Link, Hello]]:
-        directory = _upload(client)
-        channel = _transport(client).open_session(timeout=_CONNECT_S)
-        channel.exec_command(f"cd {directory} && exec python3 -m lab.guest.agent --stdio")
-        link = Link(channel, watch)
-        try:
-            yield link, link.hello(deadline_s=_HELLO_S)
-        except (LinkLost, LinkTimeout, AgentFailed) as error:
-            words = channel.recv_stderr(4096).decode(errors="replace").strip() if channel.recv_stderr_ready() else ""
-            if not words:
-                raise
-            raise type(error)(f"{error}; the agent said: {words.splitlines()[-1]}") from error
-        finally:
-            channel.close()
-            with contextlib.suppress(paramiko.SSHException, OSError, EOFError):
-                client.exec_command(f"rm -rf {directory}", timeout=5)[1].channel.recv_exit_status()
+
+@contextlib.contextmanager
+def _agent(client: paramiko.SSHClient, directory: str, watch: Callable[[], None]) -> Iterator[tuple[Link, Hello]]:
+    """An agent that runs in `directory` of the machine, and ends with the block. LabError with its own words."""
+    channel = _transport(client).open_session(timeout=_CONNECT_S)
+    channel.exec_command(_python(directory, "lab.guest.agent --stdio"))
+    link = Link(channel, watch)
+    try:
+        yield link, link.hello(deadline_s=_HELLO_S)
+    except (LinkLost, LinkTimeout, AgentFailed) as error:
+        words = channel.recv_stderr(4096).decode(errors="replace").strip() if channel.recv_stderr_ready() else ""
+        if not words:
+            raise
+        raise type(error)(f"{error}; the agent said: {words.splitlines()[-1]}") from error
+    finally:
+        channel.close()
 
 
 def _transport(client: paramiko.SSHClient) -> paramiko.Transport:
@@ -140,25 +152,40 @@ def _transport(client: paramiko.SSHClient) -> paramiko.Transport:
     return transport
 
 
-def _upload(client: paramiko.SSHClient) -> str:
-    """Copy the guest's part of the lab to a private directory below /tmp; its path."""
-    source = Path(lab.__path__[0])
-    files = [source / "__init__.py", source / "wire.py",
-             *(f for room in ("guest", "t10") for f in sorted((source / room).glob("*.py")))]
+@contextlib.contextmanager
+def _uploaded(client: paramiko.SSHClient) -> Iterator[str]:
+    """The guest's part of the lab in a private directory below /tmp of the machine; removed with the block."""
+    directory = f"/tmp/lab-agent-{time.time_ns():x}"
     with client.open_sftp() as sftp:
-        directory = f"/tmp/lab-agent-{time.time_ns():x}"
-        for folder in ("", "/lab", "/lab/guest", "/lab/t10"):
-            sftp.mkdir(directory + folder, stat.S_IRWXU)
-        for file in files:
-            sftp.put(str(file), f"{directory}/lab/{file.relative_to(source)}")
-    return directory
+        sftp.mkdir(directory, stat.S_IRWXU)
+        sftp.putfo(io.BytesIO(_archive()), f"{directory}/{_ARCHIVE}")
+    try:
+        yield directory
+    finally:
+        with contextlib.suppress(paramiko.SSHException, OSError, EOFError, AttributeError):  # gone: so is paramiko's
+            client.exec_command(f"rm -rf {directory}", timeout=5)[1].channel.recv_exit_status()
+
+
+def _archive() -> bytes:
+    """lab/guest and what it imports, as one file that Python imports from."""
+    source = Path(lab.__path__[0])
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in (source / "__init__.py", source / "wire.py", *(source / "guest").glob("*.py"),
+                     *(source / "t10").glob("*.py")):
+            archive.write(file, f"lab/{file.relative_to(source)}")
+    return data.getvalue()
+
+
+def _python(directory: str, module: str) -> str:
+    return f"PYTHONPATH={directory}/{_ARCHIVE} exec python3 -m {module}"
 
 
 @contextlib.contextmanager
-def _console(client: paramiko.SSHClient, path: Path) -> Iterator[None]:
+def _console(client: paramiko.SSHClient, directory: str, path: Path) -> Iterator[None]:
     """Copy the machine's kernel log, from now on, to a file, until the block ends."""
     channel = _transport(client).open_session(timeout=_CONNECT_S)
-    channel.exec_command("exec dmesg --follow-new 2>/dev/null || exec dmesg -w")
+    channel.exec_command(_python(directory, "lab.guest.follow"))
 
     def copy() -> None:
         with open(path, "wb") as file, contextlib.suppress(OSError, EOFError):
