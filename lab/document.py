@@ -6,7 +6,6 @@ a number with a leading zero (010), 12:30 and .inf are text, because readers dif
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 import stat
@@ -181,8 +180,7 @@ class _Reader:
         event = next(self.events)
         if not isinstance(event, yaml.StreamEndEvent):
             self._fault(event, "a second document begins here; one file is one document")
-            for _ in itertools.islice(self.events, VALUE_LIMIT):
-                pass  # so that a syntax error further down is told as well
+            raise _Stop
         return root
 
     def _node(self, event: Any, depth: int) -> Node:

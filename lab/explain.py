@@ -31,6 +31,7 @@ class Fault:
     message: str
     suggestion: str | None = None
     key: bool = False
+    rule: bool = False  # a rule of the whole mapping there, which an empty key in it may have broken
 
 
 def faults_of(error: ValidationError, value: Any, model: type[BaseModel], forms: Mapping[str, str]) -> list[Fault]:
@@ -38,7 +39,7 @@ def faults_of(error: ValidationError, value: Any, model: type[BaseModel], forms:
     groups: dict[KeyPath, list[ErrorDetails]] = {}
     faults: list[Fault] = []
     for detail in error.errors(include_url=False):
-        path, rest = _split(detail["loc"], value)
+        path, rest = path_of(detail["loc"], value)
         if detail["type"] == "missing":
             faults.append(Fault(path, f"the key {rest[-1]!r} is missing here"))
         elif detail["type"] == "extra_forbidden":
@@ -60,7 +61,8 @@ def _unions(groups: dict[KeyPath, list[ErrorDetails]], value: Any, forms: Mappin
         deeper = any(other != path and other[:len(path)] == path for other in groups)
         if deeper and all(d["type"] in _KINDS or d["type"] == "literal_error" for d in details):
             continue
-        yield Fault(path, *_sentence(details, at(value, path), forms))
+        rule = isinstance(at(value, path), dict) and details[0]["type"] == "value_error"
+        yield Fault(path, *_sentence(details, at(value, path), forms), rule=rule)
 
 
 def at(value: Any, path: KeyPath) -> Any:
@@ -70,7 +72,7 @@ def at(value: Any, path: KeyPath) -> Any:
     return value
 
 
-def _split(loc: tuple[int | str, ...], value: Any) -> tuple[KeyPath, tuple[int | str, ...]]:
+def path_of(loc: tuple[int | str, ...], value: Any) -> tuple[KeyPath, tuple[int | str, ...]]:
     """A location as the path that exists in the value, and the rest: union branches, a missing key, `[key]`."""
     path: list[int | str] = []
     for index, part in enumerate(loc):

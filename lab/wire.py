@@ -16,9 +16,10 @@ Operations (all but `ping` run one after the other on a worker; `ping` and `diag
   diagnose  -> {"lio": {path: text}, "tasks": "..."}; sysrq w and t go to the kernel log
   shell     -> {} when the shell that it started on the port `lab.shell` has ended
 An observation is a flat dict. Keys that exist for every word: ok (bool), problem (str, when not ok), seconds (float).
-Keys by need: errno ("EIO"), status (int), sense (hex), data (hex of the answer, at most DATA_LIMIT bytes), received
-(bytes), residual (int), host_status (int), driver_status (int), text (str), exit (int), blocks ({"new": n,
-"changed": n, "zero": n, "lost": n, "torn": n, "old": n, "foreign": n, "unreadable": n}), first_bad ([{"lba": n, "found": "..."}]).
+Keys by need: errno ("EIO"), status (int), sense (hex), data (hex of the answer, at most DATA_LIMIT bytes), fill (int:
+every byte of the whole answer has this value), received (bytes), residual (int), host_status (int),
+driver_status (int), text (str), exit (int), first_bad ([{"lba": n, "found": "..."}]), blocks (of a verify: {"new": n,
+"changed": n, "zero": n, "lost": n, "torn": n, "old": n, "foreign": n, "unreadable": n}; of a write: "new", "failed").
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ class Block:
 
     def offer(self, line: Line) -> Fate:
         """Gives it the next line of its caller that opens no report of its own."""
-        if self._too_late(line):
+        if self.too_late(line):
             self.complete = self.stack_seen
             return Fate.REFUSED
         if self._closes(line.text):
@@ -162,8 +162,7 @@ class Block:
         if frame is None and self.rule.end is End.RULER:
             frame = frame_of(text)  # KFENCE, KMSAN and KCSAN print their stacks without a heading
             self.stack_seen = frame is not None
-        if frame and len(self._frames) < MAX_FRAMES:
-            self._frames.append(frame)
+        self._push(frame)
         access = _ACCESS.match(text)
         if access and access[1] and self.rule.kind == "KASAN":
             self._access = f" {access[1]}"
@@ -172,7 +171,11 @@ class Block:
         if text.startswith(" </IRQ>") and is_stall_tick(self._frames):
             self._frames.clear()
         frame = frame_of(text) or (instruction_of(text) if not self._frames else None)
-        if frame and len(self._frames) < MAX_FRAMES:
+        self._push(frame)
+
+    def _push(self, frame: str | None) -> None:
+        """The first line, the instruction pointer and the top of the stack often name the same frame."""
+        if frame and len(self._frames) < MAX_FRAMES and frame not in self._frames[-1:]:
             self._frames.append(frame)
 
     def _foreign(self, line: Line) -> Fate:
@@ -208,7 +211,8 @@ class Block:
     def _is_report(self, text: str) -> bool:
         return is_frame(text) or _REPORT.match(text) is not None
 
-    def _too_late(self, line: Line) -> bool:
+    def too_late(self, line: Line) -> bool:
+        """So long after the last line, or so far before it, that it belongs to something else."""
         if line.time_s is None or self.last.time_s is None:
             return False
         return not 0 <= line.time_s - self.last.time_s + 1 <= SILENCE_S + 1

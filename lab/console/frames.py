@@ -42,7 +42,7 @@ _BOILERPLATE = re.compile("|".join((
     r"(?:_?_?kasan|__asan|__hwasan|hwasan|kmsan|__msan|kcsan|__tsan|kfence|__kfence|__ubsan|ubsan|__sanitizer)\w*",
     r"(?:check_memory_region|check_region_inline|end_report|fail_dump|fault_create|should_fail)\w*",
     r"(?:refcount_|__refcount|kref_|__list_|list_(?:add|del|move|splice)|debug_object|debug_print_object)\w*",
-    r"(?:ref_tracker|kobject_add_internal|sysfs_warn_dup|sysfs_create_dir_ns|usercopy_|__check_object)\w*",
+    r"(?:ref_tracker|kobject_add_internal|sysfs_warn_dup|sysfs_create_dir_ns|usercopy_|__check_object|__check_heap)\w*",
     r"(?:__might_|might_|___might_|__schedule_bug|check_preemption_disabled|debug_smp_processor_id)\w*",
     # slab
     r"(?:k|kv|kz|v|kc|kvz|kvm)(?:m?alloc|z?alloc|calloc|free|realloc)\w*|__kmalloc\w*|(?:__)?kmem_cache\w*",

@@ -16,6 +16,7 @@ from lab.console.rule import End, Rule
 MAX_OPEN = 64
 MAX_IDLE_LINES = 2000
 """Lines of others after which a report without its end is given up."""
+IDLE_CHECK_LINES = 256
 
 # One fault prints several lines that would each open a report. Left: what is open; right: what joins it.
 _JOINS: dict[str, frozenset[str]] = {
@@ -83,7 +84,7 @@ class Grouper:
         return [self._close(block) for block in stale]
 
     def _give_up(self, line: Line) -> list[Finding]:
-        done = self.idle(line.number)
+        done = self.idle(line.number) if line.number % IDLE_CHECK_LINES == 0 else []
         if len(self._open) >= MAX_OPEN and line.caller not in self._open:
             done.append(self._close(min(self._open.values(), key=lambda block: block.last.number)))
         return done
@@ -110,6 +111,8 @@ class Grouper:
 
 def _same_report(block: Block, rule: Rule, line: Line) -> bool:
     """The rule's line is part of the open report, not of a new one: it comes before the report's stack."""
+    if block.too_late(line):
+        return False
     if block.provisional:
         return rule.kind != "panic"
     if block.stack_seen and not (block.rule.kind == "rcu-stall" == rule.kind):

@@ -149,7 +149,7 @@ NOTES = (
          r"|Unable to locate struct scsi_device)", "{what}",
          Severity.NOTE, End.LINE, effect=Effect.NOTE, located=False),
     rule("taint", "loading out-of-tree|loading test module|module license|module verification|Disabling lock debugging",
-         r"(?:\S+: )?(?P<what>loading (?:out-of-tree|test) module taints kernel"
+         r"(?:[\w-]+: )?(?P<what>loading (?:out-of-tree|test) module taints kernel"
          r"|module license '.{1,40}' taints kernel"
          r"|module verification failed|Disabling lock debugging due to kernel taint)", "{what}",
          Severity.NOTE, End.LINE, effect=Effect.NOTE, located=False),

@@ -23,8 +23,8 @@ def lun(session: Session, deadline: float, *, action: str, target: str = "target
     name = backstore or where.luns.get(number)
     if name is None:
         raise Refused("lun add needs a backstore")
-    where.luns[number] = name
     session.link(where, number, session.backstore(name), deadline)
+    where.luns[number] = name
     return {"ok": True}
 
 
@@ -50,7 +50,7 @@ def inject(session: Session, deadline: float, *, fault: str, on: str, sectors: A
     backstore.faults[fault] = [tuple(s) for s in sectors] if sectors else None
     try:
         _apply(backstore)
-    except OSError:
+    except (OSError, Refused):
         del backstore.faults[fault]
         raise
     return {"ok": True}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -18,6 +19,8 @@ def read(path: Path) -> bytes:
             if sum(map(len, parts)) >= READ_LIMIT:
                 break
         return b"".join(parts)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         os.close(fd)
 
@@ -33,11 +36,13 @@ def write(path: Path, value: str | bytes) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
     try:
         written = os.write(fd, data)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         os.close(fd)
     # configfs takes at most a page (fs/configfs/file.c) and says how much; silence would hide a cut value.
     if written != len(data):
-        raise OSError(27, f"only {written} of {len(data)} bytes were taken", str(path))
+        raise OSError(errno.EFBIG, f"only {written} of {len(data)} bytes were taken", str(path))
 
 
 def missing(path: Path) -> bool:
@@ -52,6 +57,11 @@ def make(path: Path) -> bool:
     except FileExistsError:
         return False
     return True
+
+
+def remove(path: Path) -> None:
+    """Remove a directory; configfs takes its attributes and default groups along."""
+    os.rmdir(path)
 
 
 def entries(path: Path) -> list[str]:

@@ -79,7 +79,8 @@ class SgLane:
         said = describe(sense) if sense else host_status_name(answer.host_status) if answer.host_status \
             else status_name(answer.status)
         raise Refused(said, errno="EIO", status=answer.status, sense=answer.sense.hex(),
-                      host_status=answer.host_status, driver_status=answer.driver_status)
+                      host_status=answer.host_status, driver_status=answer.driver_status,
+                      refused=answer.refused)
 
 
 @contextlib.contextmanager
@@ -106,7 +107,8 @@ class _Failures:
 
     def add(self, error: OSError | Refused, doing: str) -> None:
         seen = of_oserror(error, doing) if isinstance(error, OSError) else \
-            {"ok": False, "problem": f"{doing}: {error}", **error.facts}
+            {"ok": False, "problem": f"{doing}: {error}",
+             **{name: fact for name, fact in error.facts.items() if name != "refused"}}
         self.number += 1
         self._over |= self.number >= _FAILURE_LIMIT or seen.get("errno") in _GONE
         self.first = self.first or seen
@@ -167,7 +169,10 @@ def write(session: Session, deadline: float, *, lun: str, blocks: Any = None, pa
         try:
             lane.write(lba, data)
         except (OSError, Refused) as error:
-            ledger.failed(begun)
+            if isinstance(error, Refused) and error.facts.get("refused"):
+                ledger.refused(begun)
+            else:
+                ledger.failed(begun)
             with lock:
                 failures.add(error, f"write of blocks {lba}-{lba + count - 1}")
                 tally.add("failed", count)
@@ -187,6 +192,8 @@ def verify(session: Session, deadline: float, *, lun: str, blocks: Any = None, a
     """Read the blocks and judge each. A refused transfer is read again block by block: which ones are unreadable?"""
     ledger, disk = session.ledger(lun), session.disk(lun)
     ranges, changed, zeros = _ranges(ledger, blocks), Ranges(allow_changed), Ranges(zero)
+    if outside := [pair for pair in zero if not ranges.holds(*pair)]:
+        raise Refused(f"zero: blocks {outside[0][0]}-{outside[0][1]} are not among those that are verified")
     tally, failures = Tally(), _Failures(deadline, session.stopping)
 
     def look(lane: Lane, lba: int, count: int) -> None:
@@ -200,10 +207,7 @@ def verify(session: Session, deadline: float, *, lun: str, blocks: Any = None, a
                         look(lane, one, 1)
                 return
             failures.add(error, f"read of block {lba}")
-            if lba in changed:
-                tally.add("changed")
-            else:
-                tally.bad("unreadable", lba, str((failures.first or {}).get("errno", "unreadable")))
+            tally.bad("unreadable", lba, f"unreadable: {error}")
             return
         ledger.judge(lba, data, before, tally, changed=changed, zero=zeros)
 

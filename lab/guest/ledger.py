@@ -117,6 +117,14 @@ class Ledger:
         with self._lock:
             write.in_flight = False
 
+    def refused(self, write: Pending) -> None:
+        """The write was turned away before it touched anything: only what was right before is right."""
+        with self._lock:
+            self._pending.remove(write)
+            write.in_flight = False
+            for rival in write.rivals:
+                rival.rivals.remove(write)
+
     def forget(self, first: int, last: int) -> None:
         """Anything may be in these blocks: someone else (fio) wrote them."""
         with self._lock:
@@ -259,6 +267,10 @@ class Ranges:
         for first, last in self._ranges:
             for lba in range(first, last + 1, size):
                 yield lba, min(size, last + 1 - lba)
+
+    def holds(self, first: int, last: int) -> bool:
+        """Whether a range lies in one of these."""
+        return any(own_first <= first and last <= own_last for own_first, own_last in self._ranges)
 
     @property
     def last(self) -> int:

@@ -17,7 +17,7 @@ from lab.guest.observation import Refused, Skip, errno_name
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 # Made by the kernel with their parents, and not removable.
-_DEFAULT = {"core/alua", "core/alua/lu_gps", "loopback/discovery_auth"}
+_DEFAULT = {"discovery_auth", "statistics", "default_lu_gp", "default_tg_pt_gp"}
 _PLUGIN = {"ramdisk": "rd_mcp", "fileio": "fileio", "iblock": "iblock"}
 
 
@@ -69,8 +69,8 @@ class Configuration:
                     "loopback/*/tpgt_*", "loopback/*/tpgt_*/lun/*", "loopback/*/tpgt_*/acls/*",
                     "loopback/*/tpgt_*/acls/*/lun_*")
         found = {str(p.relative_to(self.root)) for pattern in patterns for p in self.root.glob(pattern)
-                 if p.is_dir() and not p.is_symlink() and p.name != "statistics"}
-        return found - _DEFAULT
+                 if p.is_dir() and not p.is_symlink() and p.name not in _DEFAULT}
+        return found - {"core/alua", "core/alua/lu_gps"}
 
     def make_backstore(self, backstore: Backstore) -> None:
         """Create, configure and enable a backstore, then write serial and attributes, before any LUN is linked."""
@@ -134,7 +134,7 @@ class Configuration:
             os.symlink(self.root / backstore.path, folder / backstore.name)
         except OSError:
             if made:
-                os.rmdir(folder)
+                configfs.remove(folder)
             raise
 
     def unlink(self, target: Target, number: int) -> None:
@@ -143,7 +143,7 @@ class Configuration:
         for name in configfs.entries(folder):
             if (folder / name).is_symlink() and _is_backstore(folder / name):
                 os.unlink(folder / name)
-        os.rmdir(folder)
+        configfs.remove(folder)
 
     def address(self, target: Target) -> str:
         """The SCSI host and target id that LUNs appear under: `H:0:tpgt`."""
@@ -154,7 +154,7 @@ class Configuration:
         problems = self._remove_tpg(self.root / target.path)
         wwn = self.root / "loopback" / target.wwn
         if not any(name.startswith("tpgt_") for name in configfs.entries(wwn)):
-            _try(lambda: os.rmdir(wwn), f"rmdir loopback/{target.wwn}", problems)
+            _try(lambda: configfs.remove(wwn), f"rmdir loopback/{target.wwn}", problems)
         if problems:
             raise problems[0]
 
@@ -168,8 +168,8 @@ class Configuration:
             for name in configfs.entries(folder):
                 if (folder / name).is_symlink() and _is_backstore(folder / name):
                     _try(_call(os.unlink, folder / name), f"unlink {where}/lun/{lun}/{name}", problems)
-            _try(_call(os.rmdir, folder), f"rmdir {where}/lun/{lun}", problems)
-        _try(_call(os.rmdir, tpg), f"rmdir {where}", problems)
+            _try(_call(configfs.remove, folder), f"rmdir {where}/lun/{lun}", problems)
+        _try(_call(configfs.remove, tpg), f"rmdir {where}", problems)
         return problems
 
     def _remove_acl(self, acl: Path, problems: list[OSError]) -> None:
@@ -177,8 +177,8 @@ class Configuration:
             for name in configfs.entries(acl / mapped):
                 if (acl / mapped / name).is_symlink():
                     _try(_call(os.unlink, acl / mapped / name), f"unlink {acl.name}/{mapped}/{name}", problems)
-            _try(_call(os.rmdir, acl / mapped), f"rmdir {acl.name}/{mapped}", problems)
-        _try(_call(os.rmdir, acl), f"rmdir acls/{acl.name}", problems)
+            _try(_call(configfs.remove, acl / mapped), f"rmdir {acl.name}/{mapped}", problems)
+        _try(_call(configfs.remove, acl), f"rmdir acls/{acl.name}", problems)
 
     def teardown(self) -> list[str]:
         """Remove everything that was not there before, always through to the end; the problems."""
@@ -187,13 +187,12 @@ class Configuration:
         for path in (p for p in ours if p.count("/") == 2 and p.startswith("loopback/")):
             problems += self._remove_tpg(self.root / path)
         for path in (p for p in ours if p.count("/") == 1 and p.startswith("loopback/")):
-            _try(_call(os.rmdir, self.root / path), f"rmdir {path}", problems)
+            _try(_call(configfs.remove, self.root / path), f"rmdir {path}", problems)
         # `rmmod tcm_loop` wants this one gone.
         if "loopback" in ours:
-            _try(_call(os.rmdir, self.root / "loopback"), "rmdir loopback", problems)
+            _try(_call(configfs.remove, self.root / "loopback"), "rmdir loopback", problems)
         for path in sorted((p for p in ours if p.startswith("core/")), key=lambda p: -p.count("/")):
-            if not path.endswith("/default_tg_pt_gp"):  # made by the kernel, gone with its backstore
-                _try(_call(os.rmdir, self.root / path), f"rmdir {path}", problems)
+            _try(_call(configfs.remove, self.root / path), f"rmdir {path}", problems)
         return [f"{p.filename}: {errno_name(p.errno)}" for p in problems]
 
     def left(self) -> list[str]:

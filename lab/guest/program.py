@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,8 +35,10 @@ def which(name: str) -> str | None:
     return shutil.which(name, path=os.environ.get("PATH", "") + ":" + PATH)
 
 
-def run(argv: Sequence[str], *, deadline: float, stdin: str = "") -> Finished:
-    """Run a program to its end. `deadline` is on time.monotonic(). Raises Refused when it is missing or too slow.
+def run(argv: Sequence[str], *, deadline: float, stdin: str = "",
+        stopping: threading.Event | None = None) -> Finished:
+    """Run a program to its end. `deadline` is on time.monotonic(). Raises Refused when it is missing or too slow,
+    or when `stopping` is set before it ends.
 
     A program that cannot be killed (it sleeps uninterruptibly) is left behind, so that the agent never hangs on it.
     """
@@ -47,11 +50,16 @@ def run(argv: Sequence[str], *, deadline: float, stdin: str = "") -> Finished:
                              env={**os.environ, "PATH": PATH, "LC_ALL": "C"})
     with contextlib.suppress(OSError), open(f"/proc/{child.pid}/oom_score_adj", "w") as file:
         file.write("0")  # the agent's own -1000 is inherited
-    try:
-        out, err = child.communicate(stdin.encode(), timeout=max(0.1, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        _kill(child)
-        raise Refused(f"{argv[0]} did not end in time", errno="ETIMEDOUT") from None
+    while True:
+        left = max(0.05, deadline - time.monotonic())
+        try:
+            out, err = child.communicate(stdin.encode(), timeout=left if stopping is None else min(0.2, left))
+            break
+        except subprocess.TimeoutExpired:
+            if time.monotonic() < deadline and not (stopping is not None and stopping.is_set()):
+                continue
+            _kill(child)
+            raise Refused(f"{argv[0]} did not end in time", errno="ETIMEDOUT") from None
     return Finished(child.returncode, out.decode(errors="surrogateescape"), err.decode(errors="surrogateescape"))
 
 

@@ -24,7 +24,7 @@ def fio(session: Session, deadline: float, *, lun: str, options: dict[str, Any])
     if given.get("rw", given.get("readwrite", "read")) not in _READS:
         _forget(ledger, options)
     argv = ["fio", "--output-format=json", *(f"--{key}={_spell(value)}" for key, value in given.items())]
-    done = program.run(argv, deadline=deadline)
+    done = program.run(argv, deadline=deadline, stopping=session.stopping)
     error, text = _report(done.stdout)
     seen: Observation = {"ok": done.exit == 0 and not error, "exit": done.exit, "text": text}
     if error:
@@ -71,7 +71,8 @@ def _report(output: str) -> tuple[int, str]:
 @driver("run")
 def run(session: Session, deadline: float, *, argv: list[str], stdin: str = "") -> Observation:
     """Any program, without a shell; ok when it exits with 0."""
-    done = program.run([_argument(session, a) for a in argv], deadline=deadline, stdin=stdin)
+    done = program.run([_argument(session, a) for a in argv], deadline=deadline, stdin=stdin,
+                       stopping=session.stopping)
     seen: Observation = {"ok": done.exit == 0, "exit": done.exit,
                          "text": (done.stdout + done.stderr)[:_TEXT_LIMIT].strip()}
     if done.exit:

@@ -43,9 +43,9 @@ def scsi(session: Session, deadline: float, *, lun: str, command: str | None = N
         try:
             answer = sg.command(fd, built.cdb, send=payload, receive=size, timeout_ms=order.timeout_ms)
         except OSError:
-            order.end(begun, good=False, hint=False)
+            order.end(begun, None, hint=False)
             raise
-        order.end(begun, good=answer.good, hint=command == "unmap")
+        order.end(begun, answer, hint=command == "unmap")
         return observe(answer)
 
 
@@ -54,9 +54,11 @@ def observe(answer: sg.Answer) -> Observation:
     seen: Observation = {
         "ok": answer.good, "status": answer.status, "host_status": answer.host_status,
         "driver_status": answer.driver_status, "sense": answer.sense.hex(), "residual": answer.residual,
-        "received": len(answer.data), "data": answer.data[:DATA_LIMIT].hex(),
+        "received": len(answer.data) if answer.good else 0,
     }
-    if answer.data and answer.data == answer.data[:1] * len(answer.data):
+    if answer.good:  # else the buffer holds nothing that the device meant
+        seen["data"] = answer.data[:DATA_LIMIT].hex()
+    if answer.good and answer.data and answer.data == answer.data[:1] * len(answer.data):
         seen["fill"] = answer.data[0]  # `data` is cut; this says it of all bytes
     if not answer.good:
         sense = decode(answer.sense)
@@ -169,11 +171,13 @@ class _Order:
         return [self._generation if self._generation and c == ledger.block(lba + i, self._generation)
                 else 0 if isinstance(c, bytes) and not any(c) else c for i, c in enumerate(listed)]
 
-    def end(self, begun: list[Pending], *, good: bool, hint: bool) -> None:
-        """Tell the ledger how it ended."""
+    def end(self, begun: list[Pending], answer: sg.Answer | None, *, hint: bool) -> None:
+        """Tell the ledger how it ended; None: the command could not be sent, or its end was not learnt."""
         for change in begun:
             assert self._ledger is not None
-            if not good:
+            if answer is not None and answer.refused:
+                self._ledger.refused(change)
+            elif answer is None or not answer.good:
                 self._ledger.failed(change)
             elif hint:
                 self._ledger.may_be_zero(change)

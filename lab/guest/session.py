@@ -109,8 +109,8 @@ class Session:
         _run(["mke2fs", "-q", "-F", "-t", "ext4", "-O", "^has_journal", node], deadline)
         folder.mkdir(exist_ok=True)
         backstore.undo.append(lambda: os.rmdir(folder))
-        _run(["mount", "-t", "ext4", node, str(folder)], deadline)
-        backstore.undo.append(lambda: _run(["umount", str(folder)], time.monotonic() + 20))
+        _run([*_busybox("mount"), "-t", "ext4", node, str(folder)], deadline)
+        backstore.undo.append(lambda: _run([*_busybox("umount"), str(folder)], time.monotonic() + 20))
         return folder
 
     def build_target(self, target: Target, deadline: float) -> None:
@@ -242,6 +242,11 @@ def _collect(action: Callable[[], None], doing: str, problems: list[str]) -> Non
         action()
     except (OSError, Refused) as error:
         problems.append(f"{doing}: {error}")
+
+
+def _busybox(name: str) -> list[str]:
+    """A tool of its own, or busybox's where the guest has only that."""
+    return [name] if program.which(name) else ["busybox", name]
 
 
 def _run(argv: list[str], deadline: float) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from lab.t10.sense import decode
+
 SG_IO = 0x2285
 SG_SCSI_RESET = 0x2284
 RESETS = {"device": 1, "bus": 2, "host": 3, "target": 4}
@@ -30,6 +32,16 @@ class Answer:
     sense: bytes
     data: bytes
     residual: int
+
+    @property
+    def refused(self) -> bool:
+        """Whether SCSI says that nothing was done: the medium must be as before (SAM-5 5.3, SPC-4 4.5.6)."""
+        sense = decode(self.sense)
+        if self.host_status:
+            return False
+        if sense is None:
+            return self.status in (0x08, 0x18, 0x28)  # BUSY, RESERVATION CONFLICT, TASK SET FULL
+        return sense.key in (5, 6, 7, 0xe) or (sense.key == 2 and sense.asc == 4)
 
     @property
     def good(self) -> bool:
@@ -66,4 +78,7 @@ def command(fd: int, cdb: bytes, *, send: bytes = b"", receive: int = 0, timeout
 
 def reset(fd: int, level: str) -> None:
     """A reset of this level and no other. Raises OSError (EIO: the driver refused or has no such reset)."""
-    fcntl.ioctl(fd, SG_SCSI_RESET, struct.pack("@i", RESETS[level] | _NO_ESCALATE))
+    try:
+        fcntl.ioctl(fd, SG_SCSI_RESET, struct.pack("@i", RESETS[level] | _NO_ESCALATE))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, f"{level} reset") from None

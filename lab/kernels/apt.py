@@ -24,8 +24,7 @@ _HELPER = Path("/usr/lib/apt/apt-helper")
 _UPDATE_DEADLINE_S = 900.0
 _ASK_DEADLINE_S = 120.0
 _SLOWEST_BYTES_PER_S = 50_000
-_POLL_S = 0.02
-_GRACE_S = 0.5
+_GRACE_S = 2.0
 # Hooks of the host (docker images clean the host's cache in one) must not run for a private state.
 _CONFIGURATION = """\
 #clear APT::Update::Pre-Invoke;
@@ -174,28 +173,21 @@ class Apt:
 
 def _run_gently(argv: list[str], deadline_s: float, env: dict[str, str], cwd: Path) -> process.Completed:
     """Like process.run, but it ends with SIGTERM: then apt dates the partial file so that it can go on later."""
-    give_up = time.monotonic() + deadline_s
     with (tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err,
           process.start(argv, stdout=out, stderr=err, env=env, cwd=cwd) as child):
         try:
-            while child.poll() is None:
-                if time.monotonic() > give_up:
-                    raise LabError(f"{Path(argv[0]).name} did not end within {deadline_s:g} s")
-                time.sleep(_POLL_S)
+            if not process.ended(child, deadline_s):
+                raise LabError(f"{Path(argv[0]).name} did not end within {deadline_s:g} s")
         except BaseException:
-            _terminate(child.pid)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGTERM)
+            process.ended(child, _GRACE_S)
             raise
         printed = []
         for file in (out, err):
             file.seek(0)
             printed.append(file.read().decode(errors="replace"))
     return process.Completed(tuple(argv), child.returncode, *printed)
-
-
-def _terminate(session: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(session, signal.SIGTERM)
-        time.sleep(_GRACE_S)
 
 
 def _complaint(done: process.Completed) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from lab.explain import Fault
 from lab.problems import listed
 from lab.scenario.expect import Expect
+from lab.scenario.io_steps import Fio
 from lab.scenario.parts import Parts, Placed
-from lab.scenario.steps import TIMEOUT_LIMIT_S, WORDS, Fio, Step
+from lab.scenario.steps import TIMEOUT_LIMIT_S, WORDS, Step
 
 # A step of these words asserts something by itself. Any other merely has to be carried out.
 ASSERTING = ("verify", "scsi", "wait_for", "run")

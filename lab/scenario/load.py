@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from lab.document import Document, Key, KeyPath, examine
-from lab.explain import Fault, at, faults_of
+from lab.explain import Fault, at, faults_of, path_of
 from lab.problems import Problem, Problems
 from lab.scenario import check_objects, check_order, check_references, check_worth, matrix
 from lab.scenario.base import FORMS
@@ -71,10 +71,11 @@ class _Loading:
 
     def result(self) -> Loaded:
         empty = list(_empty(self.root))
+        slips = list(matrix.slips(self.root))
         general = matrix.check(self.root, self.matrix)
         self.tried = list(itertools.islice(matrix.combinations(self.matrix), RUN_LIMIT))
         scenarios = [(values, self._run(values)) for values in self.tried]
-        problems = [*self.document.problems, *self._problems(empty, general)]
+        problems = [*self.document.problems, *self._problems(empty, slips, general)]
         name, tags = self.root.get("scenario"), self.root.get("tags")
         name = name if isinstance(name, str) else None
         return Loaded(self.path, name, [t for t in tags if isinstance(t, str)] if isinstance(tags, list) else [],
@@ -89,16 +90,23 @@ class _Loading:
     def _run(self, values: dict[str, Value]) -> Scenario | None:
         """The scenario of one combination; what is wrong with it goes to `found`."""
         root = matrix.substituted(self.root, values)
-        try:
-            scenario: Scenario | None = Scenario.model_validate(root, context=WRITTEN)
-        except ValidationError as error:
-            scenario = None
+        scenario, error = _validated(root)
+        if error is not None and (texts := self._texts(root, error)):
+            matrix.in_text(root, texts)
+            scenario, error = _validated(root)
+        if error is not None:
             self._note((f for f in faults_of(error, root, Scenario, FORMS) if not self._unfilled(root, f)), values)
         if scenario is not None and "targets" not in scenario.model_fields_set:
             targets = default_targets(list(scenario.backstores))
             scenario = scenario.model_copy(update={"targets": targets})
         self._note(_cross_checked(of_scenario(scenario) if scenario is not None else of_document(root)), values)
         return scenario
+
+    def _texts(self, root: dict[Key, Any], error: ValidationError) -> list[KeyPath]:
+        """Places that must be text and got a number or boolean of the matrix: it is meant as text there."""
+        wrong = (path_of(d["loc"], root)[0] for d in error.errors(include_url=False) if d["type"] == "string_type")
+        return [path for path in wrong
+                if isinstance(at(root, path), int | float) and isinstance(at(self.root, path), str)]
 
     def _unfilled(self, root: dict[Key, Any], fault: Fault) -> bool:
         """A {NAME} stands there because the matrix itself is wrong, which is told already."""
@@ -114,18 +122,27 @@ class _Loading:
         for fault in faults:
             self.found.setdefault(fault, []).append(values)
 
-    def _problems(self, empty: list[Fault], general: list[Fault]) -> list[Problem]:
+    def _problems(self, empty: list[Fault], slips: list[Fault], general: list[Fault]) -> list[Problem]:
         """Every fault once; one that only some combinations have says which is the first."""
         places = {fault.path for fault in empty}
-        problems = [self._problem(fault, "") for fault in (*empty, *general)]
+        around = {path[:-1] for path in places}
+        places |= {fault.path for fault in slips}
+        problems = [self._problem(fault, "") for fault in (*empty, *slips, *general)]
         for fault, runs in self.found.items():
-            if fault.path not in places:
+            if fault.path not in places and not (fault.rule and fault.path in around):
                 few = len(runs) < len(self.tried)
                 problems.append(self._problem(fault, f" (with {matrix.run_id('', runs[0])[1:-1]})" if few else ""))
         return problems
 
     def _problem(self, fault: Fault, when: str) -> Problem:
         return self.document.problem(fault.path, fault.message + when, fault.suggestion, key=fault.key)
+
+
+def _validated(root: dict[Key, Any]) -> tuple[Scenario | None, ValidationError | None]:
+    try:
+        return Scenario.model_validate(root, context=WRITTEN), None
+    except ValidationError as error:
+        return None, error
 
 
 def _order(problem: Problem) -> tuple[int, int, str]:

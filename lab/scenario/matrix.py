@@ -9,17 +9,19 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lab.document import Key, KeyPath
-from lab.explain import Fault, describe_plain
+from lab.explain import Fault, at, describe_plain
 from lab.problems import nearest
 
 RUN_LIMIT = 512
 _FIXED = ("scenario", "matrix", "tags")  # what a file is called does not depend on its values
 _PLACE = re.compile(r"\{\{([a-z][a-z0-9_-]*)\}\}|\{([a-z][a-z0-9_-]*)\}")
-_FREE = {"argv", "stdin", "value", "match", "text", "equals", "kernel_message"}  # braces may be meant here
+# Where braces may be meant, or are looked at by check_references.
+_FREE = {"argv", "stdin", "value", "match", "text", "equals", "kernel_message",
+         "configfs", "read", "write", "mkdir", "rmdir", "link", "to", "unlink"}
 
 Value = str | int | float | bool
 
@@ -62,8 +64,14 @@ def run_id(name: str, values: dict[str, Value]) -> str:
     return f"{name}[{inner}]" if inner else name
 
 
+def in_text(root: dict[Key, Any], paths: Iterable[KeyPath]) -> None:
+    """Turn the values at these places, which must be text and were put there whole, into text."""
+    for path in paths:
+        at(root, path[:-1])[path[-1]] = describe_plain(at(root, path))
+
+
 def check(root: dict[Key, Any], matrix: dict[str, list[Value]]) -> list[Fault]:
-    """Names that nothing uses or that mean something else too, values that stand twice, too many runs, slips."""
+    """Names that nothing uses or that mean something else too, values that stand twice, too many runs."""
     faults = [Fault(("matrix", name), f"nothing uses the matrix name {name!r}; write {{{name}}} where it belongs",
                     key=True) for name in matrix if name not in _used(root)]
     faults += _twice(matrix)
@@ -73,7 +81,7 @@ def check(root: dict[Key, Any], matrix: dict[str, list[Value]]) -> list[Fault]:
     runs = math.prod(len(values) for values in matrix.values())
     if runs > RUN_LIMIT:
         faults.append(Fault(("matrix",), f"the matrix makes {runs} runs; at most {RUN_LIMIT} are allowed", key=True))
-    return faults + list(_slips(root, matrix, taken))
+    return faults
 
 
 def _twice(matrix: dict[str, list[Value]]) -> Iterator[Fault]:
@@ -111,8 +119,11 @@ def _used(root: dict[Key, Any]) -> set[str]:
     return {m[2] for _, text in _texts(root) for m in _PLACE.finditer(text) if m[2]}
 
 
-def _slips(root: dict[Key, Any], matrix: dict[str, list[Value]], taken: set[str]) -> Iterator[Fault]:
+def slips(root: dict[Key, Any]) -> Iterator[Fault]:
     """{blok_size} where the matrix has block_size: it would reach the guest as text."""
+    matrix, taken = root.get("matrix", {}), _objects(root)
+    if not isinstance(matrix, dict):
+        return
     for path, text in _texts(root):
         for match in _PLACE.finditer(text):
             if match[2] and match[2] not in matrix and match[2] not in taken:

@@ -59,7 +59,7 @@ class Parts:
 
 def default_targets(backstores: list[str]) -> list[Target]:
     """The target of a scenario that lists none: all its backstores as LUN 0, 1, ..."""
-    return [Target.model_validate({"luns": dict(enumerate(backstores))})] if backstores else []
+    return [Target.model_validate({}).model_copy(update={"luns": dict(enumerate(backstores))})] if backstores else []
 
 
 def of_scenario(scenario: Scenario) -> Parts:

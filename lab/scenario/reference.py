@@ -42,10 +42,11 @@ duplicate keys, empty values and tags are refused. Anchors and aliases may be us
 
 ## Matrix
 
-`matrix: {{block_size: [512, 4096]}}` makes one run for each combination of values. `"{{block_size}}"` as a whole
-value becomes the typed value, inside other text it becomes text; `{{{{block_size}}}}` is the text `{{block_size}}`. Other
-names in braces are left alone: paths of `configfs` and arguments of `run` have some of their own. Everything but `scenario`,
-`tags`, `matrix` and keys can hold them. A run is called `name[block_size=512]`.
+`matrix: {{block_size: [512, 4096]}}` makes one run for each combination of values. `"{{block_size}}"` as a
+whole value becomes the typed value (text where only text can stand), inside other text it becomes text;
+`{{{{block_size}}}}` is the text `{{block_size}}`. Other names in braces are left alone: paths of `configfs` and
+arguments of `run` have some of their own. Everything but `scenario`, `tags`, `matrix` and keys can hold them.
+A run is called `name[block_size=512]`.
 
 ## What must be there
 

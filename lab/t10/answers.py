@@ -56,8 +56,9 @@ def text(data: bytes, at: int, size: int) -> str:
 
 
 def _report_luns(data: bytes) -> Fields:
+    # Their order has no meaning (SPC-4 6.33), and LIO's is that of a hash table's list.
     listed = number(data, 0, 4) // 8
-    return {"luns": [lun_number(number(data, 8 + 8 * i, 8)) for i in range(listed)], "list_length": listed * 8}
+    return {"luns": sorted(lun_number(number(data, 8 + 8 * i, 8)) for i in range(listed)), "list_length": listed * 8}
 
 
 def lun_number(lun: int) -> int:

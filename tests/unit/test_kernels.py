@@ -247,7 +247,8 @@ class TestNamed:
         assert (kernel.name, kernel.spec, kernel.cmdline) == ("mine", "mine", "slub_debug=FZP")
 
     @pytest.mark.parametrize(("text", "reason"), [
-        ("", "mine.yaml"), ("kernel: [", "mine.yaml:2:1: this is not YAML"), ("\x00", "mine.yaml:1:1"), ("- a\n", "mine.yaml"),
+        ("", "mine.yaml"), ("kernel: [", "mine.yaml:2:1: this is not YAML"), ("\x00", "mine.yaml:1:1"),
+        ("- a\n", "mine.yaml"),
         ("kernel: mine\nsummary: s\nspec: debian\nspecs: x\n", r"mine.yaml:4:1: .*specs: Extra"),
         ("kernel: mine\nsummary: 7\nspec: debian\n", r"mine.yaml:2:\d+: .*summary: Input should be a valid string"),
         ("kernel: other\nsummary: s\nspec: debian\n", r"mine.yaml:1:\d+: .*must be called as its file, 'mine'"),
