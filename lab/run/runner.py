@@ -110,7 +110,7 @@ class _Conversation:
         self._recorder.event("setup-begin")
         scenario = self._plan.scenario.model_dump(mode="json", by_alias=True)
         reply = self._request("setup", _SETUP_S * self._slowdown, scenario=scenario, token=self._plan.token,
-                              seed=self._plan.seed)
+                              seed=self._plan.seed, timeout_s=_SETUP_S * self._slowdown - _GRACE_S)
         if "skip" in reply:
             self._recorder.event("skip", reasons=reply["skip"])
             self._recorder.end("skipped")
@@ -124,13 +124,20 @@ class _Conversation:
             self._recorder.event("step-begin", index=index)
             seconds = self._plan.step_deadline_s(index)
             observed = self._request("step", seconds + _GRACE_S * self._slowdown, index=index, word=step.word,
-                                     arguments=_arguments(step), timeout_s=seconds)
+                                     arguments=self._arguments(step), timeout_s=seconds)
             self._recorder.event("step-end", index=index, observed=observed)
             if not step_passed(self._plan, step, observed):
                 break
 
+    def _arguments(self, step: Step) -> dict[str, Any]:
+        arguments: dict[str, Any] = getattr(step, step.word).model_dump(mode="json", by_alias=True)
+        if step.background is not None:  # the guest keeps this one's deadline
+            arguments["step"]["timeout_s"] = step.background.step.timeout * self._slowdown
+        return arguments
+
     def _teardown(self) -> None:
-        reply = self._request("teardown", _TEARDOWN_S * self._slowdown)
+        reply = self._request("teardown", _TEARDOWN_S * self._slowdown,
+                              timeout_s=_TEARDOWN_S * self._slowdown - _GRACE_S)
         self._recorder.event("teardown-end", **reply)
         reply = self._request("leaks", _LEAKS_S * self._slowdown)
         self._recorder.event("leak-check", **reply)
@@ -147,11 +154,6 @@ class _Conversation:
             self._recorder.artifact(name, text)
         self._recorder.end("deadline", detail=f"did not end in time ({error})", agent_alive=alive,
                            machine=self._guest.ended())
-
-
-def _arguments(step: Step) -> dict[str, Any]:
-    value = getattr(step, step.word)
-    return dict(value.model_dump(mode="json", by_alias=True))
 
 
 def _listed(found: Any) -> str:

@@ -64,7 +64,8 @@ class PatternData(Strict):
 
     @model_validator(mode="after")
     def _one_source(self) -> PatternData:
-        given = [n for n in ("hex", "fill", "ledger", "read") if getattr(self, n) is not None and getattr(self, n) is not False]
+        # By identity: a fill of 0 is given, although 0 == False.
+        given = [v for v in (self.hex, self.fill, self.ledger, self.read) if v is not None and v is not False]
         if len(given) != 1:
             raise ValueError("data needs exactly one of hex, fill, ledger: true, read: true")
         return self
