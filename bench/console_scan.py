@@ -24,8 +24,10 @@ TOKEN = "0123456789abcdef"
 
 def boot_lines() -> bytes:
     """Messages of a healthy kernel, about 40 KiB."""
-    words = "scsi host2: TCM_Loopback sd 2:0:0:0: [sda] Attached SCSI disk loop0: detected capacity change".split()
-    lines = [f"[{i / 100:12.6f}] {' '.join(words[i % 7: i % 7 + 5 + i % 6])} {i}\r\n" for i in range(600)]
+    words = [
+        "scsi host2:", "TCM_Loopback", "sd 2:0:0:0:", "[sda]", "Attached SCSI disk", "loop0:", "capacity", "change",
+    ]
+    lines = [f"[{i / 100:12.6f}] {' '.join(words[i % 4: i % 4 + 4 + i % 5])} {i}\r\n" for i in range(600)]
     return "".join(lines).encode()
 
 
@@ -47,7 +49,7 @@ def mixed(size: int) -> Iterator[bytes]:
 def user_flood(size: int) -> Iterator[bytes]:
     """A test that prints failures on the console: none of it is the kernel's."""
     lines = b"BUG: printed by a test\nKernel panic - not syncing: printed\nsome other output of a program\n"
-    return _repeat(b"[    1.000000] Linux version 6.1\n" + lines * 10_000, size)
+    return _repeat(b"[    1.000000] scsi host2: TCM_Loopback\n" + lines * 10_000, size)
 
 
 def io_errors(size: int) -> Iterator[bytes]:

@@ -37,10 +37,14 @@ def find(tool: str, package: str) -> Path:
 
     Raises MissingTool, which names the Debian package, when it is not there.
     """
-    path = shutil.which(tool, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/bin:/bin")
+    path = _which(tool)
     if path is None:
         raise MissingTool(tool, package)
     return Path(path)
+
+
+def _which(program: str) -> str | None:
+    return shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/bin:/bin")
 
 
 def run(
@@ -83,11 +87,13 @@ def start(
     The child gets SIGKILL when the *thread* that started it ends (prctl PR_SET_PDEATHSIG), so start it from
     the thread that stays with it. The pid is the program's own: setpriv execs it.
     """
-    command = [str(a) for a in argv]
-    if shutil.which(command[0]) is None:
-        raise LabError(f"cannot start {command[0]}: there is no such program")
+    program = _which(str(argv[0]))
+    if program is None:
+        raise LabError(f"cannot start {argv[0]}: there is no such program")
+    command = [program, *(str(a) for a in argv[1:])]
     # setpriv, and not preexec_fn: Python code between fork and exec can deadlock in a program with threads.
-    child = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *command], stdin=stdin, stdout=stdout,
+    setpriv = find("setpriv", "util-linux")
+    child = subprocess.Popen([setpriv, "--pdeathsig", "KILL", "--", *command], stdin=stdin, stdout=stdout,
                              stderr=stderr, cwd=cwd, env=env, pass_fds=tuple(pass_fds),
                              start_new_session=True)
     try:

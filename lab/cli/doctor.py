@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from packaging.requirements import Requirement
 
 from lab import process
 from lab.cli import host, places
 from lab.cli.packages import HOST_TOOLS
 from lab.errors import LabError, MissingTool
+from lab.kernels.kernel import Kernel
 from lab.kernels.resolve import default_spec, resolve
 from lab.kernels.store import Store
 from lab.machine.accel import accelerator
@@ -50,11 +53,33 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="For programs.")
 
 def examine() -> Iterator[Finding]:
     """Every finding; no check stops another."""
-    for look in (_tools, _qemu, _memory, _disk, _kernel):
+    looks = {"tools": _tools, "Python packages": _python, "QEMU": _qemu, "memory": _memory, "disk": _disk,
+             "kernel": _kernel, "accelerator": _accelerator}
+    for name, look in looks.items():
         try:
             yield from look()
+        except MissingTool as error:
+            if name != "QEMU":  # the tools' own line says it
+                yield Finding(name, "missing", f"cannot be looked at without {error.tool}")
         except LabError as error:
-            yield Finding(look.__name__.strip("_"), "missing", str(error))
+            yield Finding(name, "missing", str(error))
+
+
+def _python() -> Iterator[Finding]:
+    """The lab's own requirements, at the versions that pyproject.toml asks for."""
+    wrong = []
+    for requirement in map(Requirement, metadata.requires("lio-lab") or []):
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            version = metadata.version(requirement.name)
+        except metadata.PackageNotFoundError:
+            wrong.append(f"{requirement.name} is not installed")
+            continue
+        if version not in requirement.specifier:
+            wrong.append(f"{requirement.name} is {version}, wanted {requirement.specifier}")
+    yield Finding("Python packages", "missing" if wrong else "good", "; ".join(wrong) or "all there",
+                  "make setup" if wrong else "")
 
 
 def _tools() -> Iterator[Finding]:
@@ -95,13 +120,18 @@ def _disk() -> Iterator[Finding]:
 
 
 def _kernel() -> Iterator[Finding]:
-    """The default kernel is resolved for real; then the accelerator is probed by booting it."""
-    store = Store.default()
-    said: list[str] = []
-    note: Callable[[str], None] = said.append
-    kernel = resolve(default_spec(), store, named=places.KERNELS, say=note)
+    """The default kernel is resolved for real: what is not in the store is fetched, as a run would."""
+    kernel = _default_kernel()
     lacking = kernel.missing_modules(["target_core_mod", "tcm_loop"])
-    yield Finding("kernel", "missing" if lacking else "good", "; ".join(lacking) or f"{kernel.name} ({kernel.release})")
-    found = accelerator(kernel.image, store.root / "accelerator.json")
+    yield Finding("kernel", "missing" if lacking else "good", "; ".join(lacking) or f"{kernel.name} ({kernel.release})",
+                  "name another one with -k" if lacking else "")
+
+
+def _accelerator() -> Iterator[Finding]:
+    found = accelerator(_default_kernel().image, Store.default().root / "accelerator.json")
     yield Finding("accelerator", "good" if found.name == "kvm" else "weak", found.why,
                   "" if found.name == "kvm" else "enable (nested) virtualisation here; runs work, but 5-10x slower")
+
+
+def _default_kernel() -> Kernel:
+    return resolve(default_spec(), Store.default(), named=places.KERNELS, say=host.say)

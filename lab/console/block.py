@@ -58,6 +58,20 @@ class Fate(Enum):
     """Not part of it; the report is over."""
 
 
+def one_line(rule: Rule, match: re.Match[str], line: Line, step: int | None) -> Finding:
+    """The finding of a rule whose report is its first line; floods of these are common, so nothing is built up."""
+    title = normalise(_base_title(rule, match))
+    return Finding(rule.kind, title, fingerprint(rule.kind, title, ()), rule.severity, rule.effect, rule.fatal,
+                   line.number, line.number, line.time_s, step, line.raw, (), True)
+
+
+def _base_title(rule: Rule, match: re.Match[str]) -> str:
+    groups = {name: value or "" for name, value in match.groupdict().items()}
+    if "file" in groups:
+        groups["file"] = source_file(groups["file"])
+    return rule.title.format(**groups)
+
+
 class Block:
     """One open report. Bounded in lines, text and frames."""
 
@@ -66,7 +80,7 @@ class Block:
         self.first = line
         self.last = line
         self.stack_seen = False
-        self.complete = rule.end is End.LINE
+        self.complete = False
         self._stack_over = False
         self._frames: list[str] = []
         self._text: list[str] = []
@@ -114,12 +128,12 @@ class Block:
 
     def finding(self) -> Finding:
         """The report as far as it was seen."""
-        title, frames = self._title(), self._frames
+        title, frames = self._title(), tuple(self._frames)
         return Finding(
             kind=self.rule.kind, title=title, fingerprint=fingerprint(self.rule.kind, title, frames),
             severity=self._severity(), effect=self.rule.effect, fatal=self.rule.fatal,
             line=self.first.number, last_line=self.last.number, time_s=self.first.time_s, step=self.step,
-            text="\n".join(self._text), frames=tuple(frames), complete=self.complete,
+            text="\n".join(self._text), frames=frames, complete=self.complete,
         )
 
     def _name(self, text: str) -> None:
@@ -220,10 +234,7 @@ class Block:
     # -- naming ---------------------------------------------------------------------------------------------
 
     def _title(self) -> str:
-        groups = {name: value or "" for name, value in self.match.groupdict().items()}
-        if "file" in groups:
-            groups["file"] = source_file(groups["file"])
-        base = self.rule.title.format(**groups) + self._access
+        base = _base_title(self.rule, self.match) + self._access
         if self.provisional and self._message:
             base = f"{base}: {self._message}"
         told = telling(self._frames, 1) if self.rule.located else []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from lab.console.block import Block, Fate
+from lab.console.block import Block, Fate, one_line
 from lab.console.finding import Finding
 from lab.console.line import Line
 from lab.console.rule import End, Rule
@@ -55,7 +55,7 @@ class Grouper:
         """One line of the kernel and the rule that it fires; the reports that it closes, and itself if one line."""
         done = self._give_up(line)
         if fired and fired[0].end is End.LINE:
-            return [*done, Block(fired[0], fired[1], line, step).finding()]
+            return [*done, one_line(fired[0], fired[1], line, step)]
         block = self._block_for(line)
         if fired is None:
             return done if block is None else [*done, *self._offer(block, line)]

@@ -49,9 +49,13 @@ class Line:
 def parse_line(number: int, raw_bytes: bytes) -> Line:
     """Takes one line apart; never raises. Only the first MAX_LINE_BYTES count."""
     raw = raw_bytes[:MAX_LINE_BYTES].rstrip(b"\r\n").decode("utf-8", "replace")
-    syslog = _SYSLOG.match(raw)
+    syslog = _SYSLOG.match(raw) if " kernel: " in raw else None
     if syslog:
         return _stamped(number, raw, syslog.end(), marked=True)
+    stamp = _STAMP.match(raw)
+    if stamp:
+        user = _is_user(stamp["level"])
+        return Line(number, raw, raw[stamp.end():], True, user, float(stamp["time"]), stamp["caller"])
     facility = _DMESG_FACILITY.match(raw)
     if facility:
         user = facility["facility"] != "kern"

@@ -155,7 +155,7 @@ NOTES = (
          Severity.NOTE, End.LINE, effect=Effect.NOTE, located=False),
     rule("out-of-memory", "Out of memory|Memory cgroup out|page allocation failure",
          r"(?P<what>Out of memory(?:: Killed process)?|Memory cgroup out of memory"
-         r"|.{1,40}: page allocation failure)",
+         r"|[^:\[]{1,40}: page allocation failure)",
          "{what}", Severity.NOTE, End.LINE, effect=Effect.NOTE, located=False),
     rule("fault-injection", "FAULT_INJECTION:", r"FAULT_INJECTION: forcing a failure", "injected failure",
          Severity.NOTE, End.TRACE, effect=Effect.NOTE, patience=8),

@@ -7,7 +7,9 @@ nothing marks as printk's are user space's text, unless the log has no such mark
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import deque
+from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from lab.console.finding import Effect, Finding, Severity
 from lab.console.group import Grouper
 from lab.console.line import MAX_LINE_BYTES, Line, parse_line
 from lab.console.marks import Marks
-from lab.console.match import CANDIDATE, MARKED, rule_of
+from lab.console.match import CANDIDATE, CANDIDATE_PLAIN, MARKED, rule_of
 from lab.errors import LabError
 
 CHUNK_BYTES = 1 << 20
@@ -97,9 +99,10 @@ class Scanner:
 
     def _skip(self, chunk: bytes, at: int) -> int:
         """Start of the next line from `at` that may matter; the end of the chunk when there is none."""
-        hit = CANDIDATE.search(chunk, at - 1)
+        plain = self._log is _Log.PLAIN
+        hit = (CANDIDATE_PLAIN if plain else CANDIDATE).search(chunk, at - 1)
         place = hit.start() if hit else len(chunk)
-        if self._log is _Log.PLAIN:
+        if plain:
             marked = MARKED.search(chunk, at - 1, place)
             place = marked.start() if marked else place
         start = chunk.rfind(b"\n", at - 1, place + 1) + 1 if place < len(chunk) else len(chunk)
@@ -186,6 +189,26 @@ def scan_file(path: Path, token: str | None = None) -> list[Finding]:
         raise LabError(f"{path}: the console log cannot be read: {error.strerror}; name a readable file") from error
     found += scanner.close()
     return sorted(found, key=lambda finding: finding.line)
+
+
+def kernel_said(path: Path, patterns: Iterable[str]) -> set[str]:
+    """Those of some regular expressions that match a message of the kernel; what user space printed does not count.
+
+    Raises LabError when the file cannot be read.
+    """
+    open_ones = {pattern: re.compile(pattern) for pattern in patterns}
+    said: set[str] = set()
+    try:
+        with path.open("rb") as log:
+            while open_ones and (raw := log.readline(MAX_LINE_BYTES)):
+                line = parse_line(0, raw) if b"[" in raw else None  # printk's stamp; a flood has none
+                if line is None or not line.kernel or line.from_user or line.text.startswith("lab: "):
+                    continue
+                said.update(p for p, expression in open_ones.items() if expression.search(line.text))
+                open_ones = {p: e for p, e in open_ones.items() if p not in said}
+    except OSError as error:
+        raise LabError(f"{path}: the console log cannot be read: {error.strerror}; name a readable file") from error
+    return said
 
 
 def messages_of_step(path: Path, token: str, step: int, limit: int) -> list[str]:

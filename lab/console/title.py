@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 
 from lab.console.frames import telling
 
@@ -23,6 +24,7 @@ _NORMAL = (
 )
 
 
+@lru_cache(maxsize=1024)
 def normalise(text: str) -> str:
     """Text of a message without what changes from run to run; digits inside names stay."""
     for pattern, replacement in _NORMAL:
@@ -38,7 +40,8 @@ def source_file(path: str) -> str:
     return match[1] if match else path.removeprefix("./")
 
 
-def fingerprint(kind: str, title: str, frames: list[str]) -> str:
+@lru_cache(maxsize=1024)
+def fingerprint(kind: str, title: str, frames: tuple[str, ...]) -> str:
     """12 hex digits of the class and its first telling frames; of the title where no frame tells."""
     told = telling(frames, FINGERPRINT_FRAMES) or [title]
     return hashlib.sha256("\n".join([kind, *told]).encode()).hexdigest()[:12]

@@ -20,8 +20,9 @@ modprobe -a -q configfs virtio_console sd_mod sg target_core_mod target_core_fil
 $b mount -t configfs configfs /sys/kernel/config
 
 echo 1 >/proc/sys/kernel/sysrq
-# Long enough for what scenarios do on purpose, short enough to report before a run's deadline.
-echo 60 >/proc/sys/kernel/hung_task_timeout_secs 2>/dev/null
+# Long enough for what scenarios do on purpose, short enough to report a hang soon; 5.1 and newer can look more often.
+echo 45 >/proc/sys/kernel/hung_task_timeout_secs 2>/dev/null
+echo 5 >/proc/sys/kernel/hung_task_check_interval_secs 2>/dev/null
 
 read -r cmdline </proc/cmdline
 for word in $cmdline; do

@@ -161,24 +161,29 @@ class Configuration:
     def _remove_tpg(self, tpg: Path) -> list[OSError]:
         problems: list[OSError] = []
         where = tpg.relative_to(self.root)
-        for acl in configfs.directories(tpg / "acls"):
-            self._remove_acl(tpg / "acls" / acl, problems)
+        acls = [tpg / "acls" / name for name in configfs.directories(tpg / "acls")]
+        for acl in acls:
+            self._unmap_luns(acl, problems)
         for lun in configfs.directories(tpg / "lun"):
             folder = tpg / "lun" / lun
             for name in configfs.entries(folder):
                 if (folder / name).is_symlink() and _is_backstore(folder / name):
                     _try(_call(os.unlink, folder / name), f"unlink {where}/lun/{lun}/{name}", problems)
             _try(_call(configfs.remove, folder), f"rmdir {where}/lun/{lun}", problems)
+        if acls:
+            # tcm_loop has no close_session: rmdir of the nexus's own ACL waits until the nexus is gone.
+            _try(lambda: configfs.write(tpg / "nexus", "NULL"), f"NULL to {where}/nexus", [])
+        for acl in acls:
+            _try(_call(configfs.remove, acl), f"rmdir {where}/acls/{acl.name}", problems)
         _try(_call(configfs.remove, tpg), f"rmdir {where}", problems)
         return problems
 
-    def _remove_acl(self, acl: Path, problems: list[OSError]) -> None:
+    def _unmap_luns(self, acl: Path, problems: list[OSError]) -> None:
         for mapped in (n for n in configfs.directories(acl) if n.startswith("lun_")):
             for name in configfs.entries(acl / mapped):
                 if (acl / mapped / name).is_symlink():
                     _try(_call(os.unlink, acl / mapped / name), f"unlink {acl.name}/{mapped}/{name}", problems)
             _try(_call(configfs.remove, acl / mapped), f"rmdir {acl.name}/{mapped}", problems)
-        _try(_call(configfs.remove, acl), f"rmdir acls/{acl.name}", problems)
 
     def teardown(self) -> list[str]:
         """Remove everything that was not there before, always through to the end; the problems."""

@@ -57,9 +57,7 @@ def save(machine: qemu.Qemu, directory: Path, plan: Plan, *, key: str, boot_s: f
 
 
 def load(path: Path, key: str) -> Checkpoint | None:
-    """The checkpoint in `path` if it is whole and is that of `key`; None, and it is removed, when it is not."""
-    if not path.exists():
-        return None
+    """The checkpoint in `path` if it is whole and is that of `key`, else None. `make` replaces one that is not."""
     try:
         meta = json.loads((path / "meta.json").read_text())
         whole = (meta["format"] == FORMAT and meta["key"] == key and meta["memory"] == _stamp(path / "ram")
@@ -68,17 +66,23 @@ def load(path: Path, key: str) -> Checkpoint | None:
             return Checkpoint(path, Plan(tuple(meta["argv"]), meta["qemu_version"]), meta["boot_s"])
     except (OSError, ValueError, KeyError, TypeError):
         pass  # as good as none
-    discard(path)
     return None
 
 
 def make(path: Path, build: Callable[[Path], None]) -> None:
-    """Let `build` fill a temporary directory beside `path`, and give it its name when it is whole."""
+    """Let `build` fill a temporary directory beside `path`, and give it its name when it is whole.
+
+    The caller holds the lock that guards `path`: what is there, and what a killed maker left, is removed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".making-", ignore_cleanup_errors=True) as tmp:
+    prefix = f".making-{path.name}-"
+    for stale in path.parent.glob(f"{prefix}*"):
+        discard(stale)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix, ignore_cleanup_errors=True) as tmp:
         inner = Path(tmp) / "checkpoint"
         inner.mkdir(mode=0o700)
         build(inner)
+        discard(path)
         inner.rename(path)
 
 

@@ -118,7 +118,7 @@ class Engine:
         if self._boot_failed:
             raise BootFailed(*self._boot_failed)
         key, path = self._key(), self.checkpoint_path
-        saved = checkpoint.load(path, key) if (path / "meta.json").exists() else None
+        saved = checkpoint.load(path, key)
         if saved:
             return saved, []
         with self.lock(f"checkpoint-{path.name}"):
@@ -186,8 +186,11 @@ class Engine:
             raise BootFailed(f"the kernel did not come up within {deadline_s:g} s", machine.console) from None
         except LinkLost:
             process.ended(machine.child, _LAST_WORDS_S)
-            raise BootFailed(f"the kernel ended before it came up (QEMU: {machine.how_it_ended()}, "
-                             f"{machine.last_words()})", machine.console) from None
+            how = f"QEMU: {machine.how_it_ended()}, {machine.last_words()}"
+            if machine.how_it_ended() != "exit 0":  # only that is a guest's own end
+                raise LabError(f"QEMU itself ended while the kernel booted ({how}); signal 9 is somebody's kill or "
+                               f"the host's want of memory, signal 7 a full disk under {self.directory}") from None
+            raise BootFailed(f"the kernel ended before it came up ({how})", machine.console) from None
 
 
 @contextlib.contextmanager

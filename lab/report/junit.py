@@ -53,13 +53,15 @@ def _case(suite: str, result: Result) -> junit_xml.TestCase:
 
 
 def _add(case: junit_xml.TestCase, reason: Reason, result: Result) -> None:
+    """The case's outcome is its element, so that counts add up; whose fault a reason is, is its type."""
     message, text = clean(reason.text), clean(failure_text(result, reason))
-    if reason.outcome is Outcome.SKIP:
+    if result.outcome is Outcome.SKIP:
         case.add_skipped_info(message=message)
-    elif reason.outcome is Outcome.ERROR:
-        case.add_error_info(message=message, output=text)
+    elif result.outcome is Outcome.ERROR:
+        case.add_error_info(message=message, output=text, error_type="lab")
     else:
-        case.add_failure_info(message=message, output=text, failure_type="kernel")
+        case.add_failure_info(message=message, output=text,
+                              failure_type="kernel" if reason.outcome is Outcome.FAIL else "lab")
 
 
 def _properties(result: Result) -> ElementTree.Element:

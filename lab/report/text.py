@@ -13,7 +13,7 @@ def failure_text(result: Result, reason: Reason) -> str:
     parts = of_steps or [reason.text]
     if reason.detail:
         lines = reason.detail.rstrip().splitlines()
-        parts.append("\n".join(["kernel log:", *(f"  {x}" for x in lines[:_KERNEL_LINES])]))
+        parts.append("\n".join(["evidence:", *(f"  {x}" for x in lines[:_KERNEL_LINES])]))
     if result.notes:
         parts.append("\n".join(["notes:", *(f"  {n}" for n in result.notes[:10])]))
     if result.directory:

@@ -163,7 +163,7 @@ def describe(observed: dict[str, Any]) -> str:
     if observed.get("errno"):
         parts.append(str(observed["errno"]))
     if isinstance(observed.get("exit"), int) and observed["exit"]:
-        parts.append(f"exit {observed['exit']}")
+        parts.append(str(observed.get("problem") or f"exit {observed['exit']}")[:_SHOWN])
     if observed.get("problem") and not parts:  # else it says the same in other words
         parts.append(str(observed["problem"])[:_SHOWN])
     for block in observed.get("first_bad", [])[:3]:

@@ -14,17 +14,13 @@ from lab.machine.vm import BootFailed
 from lab.run.plan import RunPlan
 from lab.run.record import Recorder
 from lab.run.verdict import step_passed
+from lab.run.watch import Interrupted, Watch
 from lab.scenario.steps import Step
 from lab.wire import Hello
 
 _SETUP_S, _TEARDOWN_S, _LEAKS_S = 60.0, 60.0, 30.0  # with KVM; stretched by the slow-down
 _GRACE_S = 5.0  # the guest's own deadline comes first, so that it can say what it waited for
 _PING_S, _DIAGNOSE_S, _LAST_WORDS_S = 3.0, 15.0, 5.0
-CONSOLE_LIMIT = 512 << 20  # bytes; a guest that prints more is ended
-
-
-class Interrupted(LabError):
-    """The user asked to stop."""
 
 
 class Guest(Protocol):
@@ -55,13 +51,7 @@ def run(plan: RunPlan, guests: Guests, directory: Path, stop: Callable[[], bool]
     """
     recorder = Recorder(directory)
     console = directory / "console.log"
-
-    def watch() -> None:
-        if stop():
-            raise Interrupted("interrupted while it ran")
-        if console.exists() and console.stat().st_size > CONSOLE_LIMIT:
-            raise LinkLost(f"the guest flooded its console with more than {CONSOLE_LIMIT >> 20} MiB")
-
+    watch = Watch(plan, console, stop)
     try:
         with guests.guest(directory, fresh_boot=plan.fresh_boot, cmdline=tuple(plan.scenario.cmdline),
                           watch=watch) as guest:
@@ -78,6 +68,8 @@ def run(plan: RunPlan, guests: Guests, directory: Path, stop: Callable[[], bool]
         recorder.end("interrupted", detail=str(error))
     except LabError as error:
         recorder.end("lab-error", detail=str(error))
+    finally:
+        recorder.close()
 
 
 class _Conversation:

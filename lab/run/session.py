@@ -22,6 +22,7 @@ from lab.run.outcome import not_run
 from lab.run.plan import RunPlan
 from lab.run.runner import Guests
 from lab.run.verdict import verdict
+from lab.run.watch import Interrupted
 
 _DEAD = "not run: this kernel does not boot, as another result of it says"
 _JOIN_S = 30.0  # for a worker to end its guest after an interrupt
@@ -115,6 +116,9 @@ class Session:
         except Exception as error:  # a bug of the lab must not take the other results with it
             return not_run(plan, Outcome.ERROR, [f"the lab has a bug: {type(error).__name__}: {error}"], str(directory))
 
+    def _watch(self) -> None:
+        if self.stop.is_set():
+            raise Interrupted("interrupted while the kernel booted")
 
     def _boots(self, plan: RunPlan, guests: Guests) -> bool:
         """Let the first run of a kernel make its checkpoint. False when an earlier run has reported that the kernel
@@ -125,7 +129,7 @@ class Session:
                 return False
             try:
                 if not plan.fresh_boot:
-                    guests.prepare(lambda: None)
+                    guests.prepare(self._watch)
             except BootFailed:
                 self._dead.add(name)  # this run goes on, and reports it
             except LabError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from lab.run.record import End, Record, load_record
 from lab.run.titles import step_title
 from lab.scenario.steps import Step
 
-_TAIL_LINES = 25
+_TAIL_LINES, _TASK_LINES = 25, 20
 
 
 def verdict(directory: Path) -> Result:
@@ -75,10 +76,10 @@ def _judged(plan: RunPlan, step: Step) -> Step:
 def _reasons(plan: RunPlan, record: Record, steps: list[StepResult], faults: list[KernelFault],
              findings: list[Finding], console: Path) -> list[Reason]:
     """Every reason for which this run is not a pass, the first cause first."""
+    reasons = _of_faults([f for f in faults if f.allowed is None], steps)
     skip = record.first("skip")
-    if skip is not None:
-        return [Reason(Outcome.SKIP, str(text)) for text in skip.data.get("reasons", [])]
-    reasons = [_of_fault(f, steps) for f in faults if f.allowed is None]
+    if skip is not None and record.end is not None and record.end.reason == "skipped":
+        return reasons + [Reason(Outcome.SKIP, str(text)) for text in skip.data.get("reasons") or ["no reason given"]]
     reasons += _of_setup(record)
     reasons += [Reason(Outcome.FAIL, f"step {s.index + 1} ({s.title}): " + "; ".join(
         f"expected {c.what} {c.expected}, observed {c.observed}" for c in s.checks if not c.ok))
@@ -89,10 +90,18 @@ def _reasons(plan: RunPlan, record: Record, steps: list[StepResult], faults: lis
     return reasons
 
 
-def _of_fault(fault: KernelFault, steps: list[StepResult]) -> Reason:
+def _of_faults(faults: list[KernelFault], steps: list[StepResult]) -> list[Reason]:
+    """One reason for each different fault: a hung task is reported again and again."""
+    times = Counter(f.fingerprint for f in faults)
+    first = {f.fingerprint: f for f in reversed(faults)}
+    return [_of_fault(first[fingerprint], times[fingerprint], steps) for fingerprint in times]
+
+
+def _of_fault(fault: KernelFault, times: int, steps: list[StepResult]) -> Reason:
+    again = f" ({times} times)" if times > 1 else ""
     where = f" in step {fault.step + 1} ({steps[fault.step].title})" if fault.step is not None \
         and fault.step < len(steps) else ""
-    return Reason(Outcome.FAIL, f"kernel {fault.kind}{where}: {fault.title}", fault.text)
+    return Reason(Outcome.FAIL, f"kernel {fault.kind}{where}: {fault.title}{again}", fault.text)
 
 
 def _of_setup(record: Record) -> list[Reason]:
@@ -106,9 +115,9 @@ def _of_required(plan: RunPlan, console: Path) -> list[Reason]:
     wanted = plan.scenario.expect.kernel.require
     if not wanted:
         return []
-    text = console.read_text(errors="replace") if console.exists() else ""
+    said = scan.kernel_said(console, [m.match for m in wanted]) if console.exists() else set()
     return [Reason(Outcome.FAIL, f"the kernel did not print {m.match!r}, which is required: {m.reason}")
-            for m in wanted if not re.search(m.match, text)]
+            for m in wanted if m.match not in said]
 
 
 def _of_end(plan: RunPlan, record: Record, steps: list[StepResult], *, explained: bool, console: Path) -> list[Reason]:
@@ -127,10 +136,20 @@ def _of_end(plan: RunPlan, record: Record, steps: list[StepResult], *, explained
     if end.reason == "deadline":
         alive = {True: "the guest's agent still answers, so the kernel is alive but this did not return",
                  False: "the guest does not answer any more", None: "unknown whether the guest still answers"}
-        return [Reason(Outcome.FAIL, f"{_in_flight(steps)} {end.detail}; {alive[end.agent_alive]}", tail)]
+        return [Reason(Outcome.FAIL, f"{_in_flight(steps)} {end.detail}; {alive[end.agent_alive]}",
+                       _waiting(console.parent) or tail)]
     if end.reason == "guest-lost":
         return _lost(end, steps, explained=explained, tail=tail)
     return [Reason(Outcome.ERROR, end.detail or end.reason)]
+
+
+def _waiting(directory: Path) -> str:
+    """The first tasks that the guest's agent found waiting, and where, when it was asked."""
+    try:
+        lines = (directory / "artifacts" / "tasks.txt").read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    return "\n".join(lines[:_TASK_LINES])
 
 
 def _lost(end: End, steps: list[StepResult], *, explained: bool, tail: str) -> list[Reason]:

@@ -17,7 +17,7 @@ Status = Literal["GOOD", "CHECK_CONDITION", "CONDITION_MET", "BUSY", "RESERVATIO
 Errno = Literal["EACCES", "EAGAIN", "EBUSY", "EEXIST", "EFBIG", "EINVAL", "EIO", "EILSEQ", "EISDIR", "ENODATA",
                 "ENODEV", "ENOENT", "ENOMEM", "ENOSPC", "ENOSYS", "ENOTDIR", "ENOTEMPTY", "ENXIO", "EPERM",
                 "EREMOTEIO", "EOPNOTSUPP", "EOVERFLOW", "EBADE", "ENOLINK", "ETIMEDOUT", "ENAMETOOLONG", "EROFS",
-                "ERANGE", "EBADMSG"]
+                "ERANGE", "EBADMSG", "EFAULT"]
 
 
 class Took(Strict):

@@ -113,6 +113,10 @@ def _by_path(library: Library, word: str) -> Iterator[Loaded]:
     if "\0" in word or not word:
         return
     for path in (Path(word), library.root / word):
+        try:
+            path.stat()
+        except OSError:  # not there, or too long for a path
+            continue
         if path.is_dir():
             known = [file for file in library.files if path.resolve() in file.path.resolve().parents]
             yield from known or load_library(path).files

@@ -74,13 +74,17 @@ def _designator(kind: str, code_set: int, value: bytes) -> str | int:
 
 
 def _block_limits(page: VpdPage) -> Fields:
-    return {
+    fields = {
         "wsnz": page.number(4, 1) & 1, "max_compare_and_write_length": page.number(5, 1),
         "optimal_transfer_length_granularity": page.number(6, 2), "max_transfer_length": page.number(8, 4),
-        "optimal_transfer_length": page.number(12, 4), "max_unmap_lba_count": page.number(20, 4),
-        "max_unmap_descriptor_count": page.number(24, 4), "optimal_unmap_granularity": page.number(28, 4),
-        "ugavalid": page.number(32, 1) >> 7, "unmap_granularity_alignment": page.number(32, 4) & 0x7fffffff,
-        "max_write_same_length": page.number(36, 8),
+        "optimal_transfer_length": page.number(12, 4),
+    }
+    if len(page.body) <= 0x10:  # without thin provisioning LIO sends SBC-2's page, which ends here
+        return fields
+    return fields | {
+        "max_unmap_lba_count": page.number(20, 4), "max_unmap_descriptor_count": page.number(24, 4),
+        "optimal_unmap_granularity": page.number(28, 4), "ugavalid": page.number(32, 1) >> 7,
+        "unmap_granularity_alignment": page.number(32, 4) & 0x7fffffff, "max_write_same_length": page.number(36, 8),
     }
 
 

@@ -9,13 +9,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from console_spellings import FAILURES, NEAR_MISSES, NOTES  # noqa: E402
+from console_spellings import FAILURES, NEAR_MISSES, NOTES
 
-from lab.console.finding import Effect, Finding, Severity  # noqa: E402
-from lab.console.line import parse_line  # noqa: E402
-from lab.console.match import rule_of  # noqa: E402
-from lab.console.rules import RULES  # noqa: E402
-from lab.console.scan import Scanner  # noqa: E402
+from lab.console.finding import Effect, Finding, Severity
+from lab.console.line import parse_line
+from lab.console.match import rule_of
+from lab.console.rules import RULES
+from lab.console.scan import Scanner
 
 
 def scan(data: str) -> list[Finding]:

@@ -47,7 +47,8 @@ def test_overlapping_steps_name_the_latest() -> None:
 
 
 @pytest.mark.parametrize("mark", [
-    f"lab: {OTHER} step 0 begin", "lab: step 0 begin", f"fio: lab: {TOKEN} step 0 begin", f"lab: {TOKEN} step 0 begin now",
+    f"lab: {OTHER} step 0 begin", "lab: step 0 begin", f"fio: lab: {TOKEN} step 0 begin",
+    f"lab: {TOKEN} step 0 begin now",
     f"lab: {TOKEN} step -1 begin", f"lab:  {TOKEN} step 0 begin",
 ])
 def test_forged_mark_is_no_mark(mark: str) -> None:
@@ -158,8 +159,8 @@ def test_flood_of_one_message_is_cut() -> None:
 
 def test_report_is_bounded() -> None:
     frames = "".join(f"[   12.345678]  function_{n}+0x1/0x2\r\n" for n in range(5000))
-    log = "[   12.345678] INFO: task fio:612 blocked for more than 30 seconds.\r\n[   12.345678] Call Trace:\r\n" + frames
-    found = scan(log)
+    head = "[   12.345678] INFO: task fio:612 blocked for more than 30 seconds.\r\n[   12.345678] Call Trace:\r\n"
+    found = scan(head + frames)
     assert len(found) == 1
     assert len(found[0].text.encode()) <= MAX_TEXT_BYTES
     assert len(found[0].frames) <= MAX_FRAMES
@@ -167,12 +168,14 @@ def test_report_is_bounded() -> None:
 
 def footprint(scanner: Scanner) -> int:
     """Bytes and entries that a scanner keeps between two feeds."""
-    return len(scanner._tail) + scanner._held_bytes + sum(block._text_bytes for block in scanner._grouper._open.values())
+    blocks = scanner._grouper._open.values()
+    return len(scanner._tail) + scanner._held_bytes + sum(block._text_bytes for block in blocks)
 
 
 @pytest.mark.parametrize("piece", [
     b"a" * 65536, b"\n" * 65536, b"BUG: x\n" * 9000, b"\0" * 65536, b"[    1.000000][ T1] BUG: x\n" * 2500,
-    b"".join(b"[    1.000000][ T%d] BUG: open\n" % n for n in range(2000)), b"------------[ cut here ]------------\n" * 1700,
+    b"".join(b"[    1.000000][ T%d] BUG: open\n" % n for n in range(2000)),
+    b"------------[ cut here ]------------\n" * 1700,
 ])
 def test_memory_stays_constant(piece: bytes) -> None:
     scanner = Scanner(TOKEN)
@@ -202,11 +205,16 @@ def test_endless_line_is_cut_the_same_in_any_pieces() -> None:
 
 
 WORDS = st.sampled_from([
-    b"[    1.000000] ", b"[    2.5][ T12] ", b"<4>", b"BUG: ", b"WARNING: ", b"KASAN: ", b"------------[ cut here ]------------",
-    b"\n", b"\r\n", b"Call Trace:", b" fn+0x1/0x2 [mod]", b"---[ end trace 0 ]---", b"Kernel panic - not syncing: ", b"\0", b"\xff\xfe",
-    b"lab: 0123456789abcdef step 1 begin", b"Linux version 6", b"INFO: task a:1 blocked for more than 3 seconds.", b"rcu: INFO: ",
-    b"==================================================================", b"{}", b"%s", b" kernel: ", b"I/O error, dev sda",
-    b"UBSAN: x in f.c:1:1", b"Internal error: Oops: 1 [#1]", b"[    99999999999999.9] ", b"ODEBUG: free active object type: x",
+    b"[    1.000000] ", b"[    2.5][ T12] ", b"<4>", b"BUG: ", b"WARNING: ", b"KASAN: ", b"\n", b"\r\n",
+    b"\0", b"\xff\xfe",
+    b"------------[ cut here ]------------", b"Call Trace:", b" fn+0x1/0x2 [mod]", b"---[ end trace 0 ]---",
+    b"{}", b"%s",
+    b"Kernel panic - not syncing: ", b"lab: 0123456789abcdef step 1 begin", b"Linux version 6",
+    b"rcu: INFO: ", b" kernel: ",
+    b"INFO: task a:1 blocked for more than 3 seconds.", b"==============================================",
+    b"I/O error, dev sda",
+    b"UBSAN: x in f.c:1:1", b"Internal error: Oops: 1 [#1]", b"[    99999999999999.9] ",
+    b"ODEBUG: free active object type: x",
 ])
 
 

@@ -1,0 +1,67 @@
+"""What is looked at while the lab waits for a guest: the user's wish to stop, and what the kernel says meanwhile."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lab.console.finding import Effect, Finding
+from lab.console.scan import Scanner
+from lab.errors import LabError
+from lab.machine.link import LinkLost, LinkTimeout
+from lab.run.plan import RunPlan
+
+CONSOLE_LIMIT = 512 << 20  # bytes; a guest that prints more is ended
+# Kernels say these of tasks and CPUs that do not come back; a step that still waits then is not merely slow.
+_HANGS = {"hung-task", "soft-lockup", "hard-lockup", "rcu-stall", "workqueue-lockup"}
+_LOOK_EVERY_S = 1.0
+_PATIENCE_S = 6.0  # with KVM, after such a report: the step may just be ending
+
+
+class Interrupted(LabError):
+    """The user asked to stop."""
+
+
+class Watch:
+    """Called several times a second during each wait for one guest; ends the wait by raising."""
+
+    def __init__(self, plan: RunPlan, console: Path, stop: Callable[[], bool]) -> None:
+        self._plan, self._console, self._stop = plan, console, stop
+        self._scanner, self._read = Scanner(plan.token), 0
+        self._next_look = 0.0
+        self._hang: str | None = None
+        self._patient_until = float("inf")
+
+    def __call__(self) -> None:
+        """Raises Interrupted, LinkLost (the console is flooded) or, once, LinkTimeout (the kernel reports a hang)."""
+        if self._stop():
+            raise Interrupted("interrupted while it ran")
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + _LOOK_EVERY_S
+            self._look(now)
+        if now >= self._patient_until:
+            self._patient_until = float("inf")
+            raise LinkTimeout(f"the kernel reports: {self._hang}")
+
+    def _look(self, now: float) -> None:
+        try:
+            with open(self._console, "rb") as file:
+                file.seek(self._read)
+                data = file.read(16 << 20)
+        except OSError:
+            return  # not there yet
+        self._read += len(data)
+        if self._read > CONSOLE_LIMIT:
+            raise LinkLost(f"the guest flooded its console with more than {CONSOLE_LIMIT >> 20} MiB")
+        for finding in [*self._scanner.feed(data), *self._scanner.pending()]:
+            if self._hang is None and self._is_hang(finding):
+                self._hang = finding.title
+                self._patient_until = now + _PATIENCE_S * self._plan.environment.slowdown
+
+    def _is_hang(self, finding: Finding) -> bool:
+        allowed = self._plan.scenario.expect.kernel.allow
+        return finding.effect is Effect.FAIL and finding.kind in _HANGS and not any(
+            re.search(m.match, finding.title) or re.search(m.match, finding.text) for m in allowed)
