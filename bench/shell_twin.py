@@ -37,6 +37,7 @@ _KEYS = {2: "Not Ready", 3: "Medium Error", 4: "Hardware Error", 5: "Illegal Req
          7: "Data Protect", 0xb: "Aborted Command", 0xe: "Miscompare"}  # as sg_raw prints them
 _STATUS = {"RESERVATION_CONFLICT": "Reservation conflict", "BUSY": "busy"}
 _WRITES = ("write6", "write10", "write12", "write16", "write_and_verify10", "write_and_verify16")
+_READ, _LEDGER, _ZEROS = (PatternData.model_validate(x) for x in ({"read": True}, {"ledger": True}, {"fill": 0}))
 _SLOW = 5  # waits are stretched in the emulated guest, as the lab's deadlines are
 
 
@@ -282,8 +283,8 @@ class _Writer:
             half = built.send // 2
             if not half:
                 return [], "-"
-            first, a = self._data(given.data or PatternData(read=True), half, given.lba or 0, key, size)
-            second, b = self._data(given.write or PatternData(ledger=True), half, given.lba or 0, key, size)
+            first, a = self._data(given.data or _READ, half, given.lba or 0, key, size)
+            second, b = self._data(given.write or _LEDGER, half, given.lba or 0, key, size)
             return [*first, *second, f"cat {b} >>{a}"], a
         if given.data is not None:
             return self._data(given.data, built.send, given.lba or 0, key, size)
@@ -292,7 +293,7 @@ class _Writer:
             return [f"printf {octal(built.data_out)} >{name}"], name if built.data_out else "-"
         if not built.send:
             return [], "-"
-        source = PatternData(ledger=True) if given.command in _WRITES else PatternData(fill=0)
+        source = _LEDGER if given.command in _WRITES else _ZEROS
         return self._data(source, built.send, given.lba or 0, key, size)
 
     def _data(self, source: PatternData, default: int, lba: int, key: str, size: int) -> tuple[list[str], str]:

@@ -107,7 +107,7 @@ def twins_run(kernel: Path, kvm: bool, chosen: Sequence[ScenarioRun], folder: Pa
     done, lost_s, begin = TwinRun(), 0.0, time.monotonic()
     with ExitStack() as stack:
         running: list[_Slot] = []
-        stack.callback(lambda: [slot.stack.close() for slot in running])
+        stack.callback(_end_all, running)
         while todo or running:
             while todo and len(running) < WIDTH:
                 running.append(_Slot(*todo.pop(0), kernel, kvm))
@@ -123,6 +123,7 @@ def twins_run(kernel: Path, kvm: bool, chosen: Sequence[ScenarioRun], folder: Pa
                     todo.append((slot.name, slot.script))
                     continue
                 done.seconds[slot.name], done.ends[slot.name] = slot.seconds, slot.last_word()
+                print(f"  {slot.seconds:6.1f} s  {slot.name}: {slot.last_word()}", flush=True)
     done.wall_s = time.monotonic() - begin - lost_s / WIDTH
     return done
 
@@ -156,6 +157,11 @@ class _Slot:
                            f"{' / '.join(lines[-3:])!r}")
         problems = [x.removeprefix("twin: problem: ") for x in lines if x.startswith("twin: problem")]
         return "; ".join(problems) or "done"
+
+
+def _end_all(running: list[_Slot]) -> None:
+    for slot in running:
+        slot.stack.close()
 
 
 def pick(runs: Iterable[ScenarioRun], sample: int | None, matrix: bool) -> list[ScenarioRun]:

@@ -15,13 +15,14 @@ from lab.errors import LabError
 from lab.machine import checkpoint, forensics, qemu
 from lab.machine.accel import Accelerator
 from lab.machine.link import AgentFailed, Link, LinkLost, LinkTimeout
-from lab.machine.plan import Plan, Shape, make_plan, qemu_version
+from lab.machine.plan import QEMU, Plan, Shape, make_plan, qemu_version
 from lab.machine.qmp import QmpFailed
 from lab.wire import Hello
 
 BOOT_DEADLINE_S = 30.0  # with KVM; multiplied by the accelerator's slow-down
 _RESUME_DEADLINE_S = 20.0
 _LAST_WORDS_S = 5.0
+_ATTEMPTS = 2  # to make a checkpoint; then every scenario boots
 Say = Callable[[str], None]
 Lock = Callable[[str], contextlib.AbstractContextManager[object]]
 
@@ -78,6 +79,7 @@ class Engine:
     lock: Lock
     say: Say
     _boot_failed: tuple[str, Path] | None = None
+    _unsaved: list[str] = field(default_factory=list)  # why no checkpoint could be made, once for each attempt
 
     @contextlib.contextmanager
     def guest(self, workdir: Path, *, fresh_boot: bool = False, cmdline: tuple[str, ...] = (),
@@ -111,7 +113,8 @@ class Engine:
         return self.directory / self._key()[:24]
 
     def _key(self) -> str:
-        words = [str(checkpoint.FORMAT), self.parts.identity, qemu_version(), repr(self.shape)]
+        words = [str(checkpoint.FORMAT), self.parts.identity, str(process.find(QEMU, "qemu-system-x86")), qemu_version(),
+                 repr(self.shape)]
         return hashlib.sha256("\n".join(words).encode()).hexdigest()
 
     def _checkpoint(self, watch: Callable[[], None]) -> tuple[checkpoint.Checkpoint | None, list[str]]:
@@ -120,11 +123,13 @@ class Engine:
         key, path = self._key(), self.checkpoint_path
         saved = checkpoint.load(path, key)
         if saved:
-            return saved, []
+            return saved, self._earlier()
         with self.lock(f"checkpoint-{path.name}"):
             saved = checkpoint.load(path, key)
             if saved:
-                return saved, []
+                return saved, self._earlier()
+            if len(self._unsaved) >= _ATTEMPTS:
+                return None, [f"every scenario boots afresh, because {self._unsaved[-1]}"]
             self.say("booting once, to make the checkpoint that scenarios start from")
             try:
                 checkpoint.make(path, lambda inner: self._make_checkpoint(inner, key, watch))
@@ -132,8 +137,14 @@ class Engine:
                 self._boot_failed = (str(error), error.console)  # a kernel that does not boot is not tried again
                 raise
             except LabError as error:
-                return None, [f"every scenario boots afresh, because {error}"]
-            return checkpoint.load(path, key), []
+                self._unsaved.append(str(error))
+                self.say(f"no checkpoint: {error}")
+                return None, [f"this scenario boots afresh, because {error}"]
+            return checkpoint.load(path, key), self._earlier()
+
+    def _earlier(self) -> list[str]:
+        """That an attempt had to be repeated is reported."""
+        return [f"an earlier attempt to make the checkpoint failed: {why}" for why in self._unsaved]
 
     def _make_checkpoint(self, directory: Path, key: str, watch: Callable[[], None]) -> None:
         kept = self.directory / "boot-failed.log"
