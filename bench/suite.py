@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -164,20 +164,16 @@ def _end_all(running: list[_Slot]) -> None:
         slot.stack.close()
 
 
-def pick(runs: Iterable[ScenarioRun], sample: int | None, matrix: bool) -> list[ScenarioRun]:
+def pick(runs: Sequence[ScenarioRun], sample: int | None, matrix: bool) -> list[ScenarioRun]:
     """The runs that are compared, in the order of the library; which ones does not depend on chance."""
-    listed = list(runs)
-
-    def lot(run: ScenarioRun) -> str:
-        return hashlib.sha256(run.id.encode()).hexdigest()
-
+    words: dict[str, str] = {}  # what `lab run` is told -> its scenario; a file outside of the library goes as a whole
+    for run in runs:
+        words[word_of(run)] = run.scenario.scenario
+    lots = sorted(words, key=lambda word: hashlib.sha256(word.encode()).hexdigest())
     if not matrix:
-        first: dict[str, ScenarioRun] = {}
-        for run in sorted(listed, key=lot):
-            first.setdefault(run.scenario.scenario, run)
-        listed = list(first.values())
-    ids = {run.id for run in sorted(listed, key=lot)[:sample]}
-    return [run for run in runs if run.id in ids]
+        lots = list({words[word]: word for word in reversed(lots)}.values())
+    taken = set(sorted(lots, key=lambda word: hashlib.sha256(word.encode()).hexdigest())[:sample])
+    return [run for run in runs if word_of(run) in taken]
 
 
 def measure(given: argparse.Namespace) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lab.cli.host import environment, say
-from lab.cli.runs import word_of
+from lab.cli.jobs import word_of
 from lab.machine.accel import Accelerator
 from lab.machine.ssh import SshMachine, parse_address
 from lab.run.plan import KernelFacts, RunPlan

@@ -6,16 +6,15 @@ import contextlib
 import os
 import signal
 import types
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lab.cli import host, places
-from lab.cli.host import Ready, say
+from lab.cli.host import say
+from lab.cli.jobs import vm_jobs
 from lab.cli.progress import Screen
 from lab.errors import LabError, UsageError
 from lab.kernels.resolve import default_spec
@@ -24,10 +23,8 @@ from lab.problems import Problems
 from lab.report import junit
 from lab.report.result import Result, exit_status
 from lab.report.table import table
-from lab.run.plan import RunPlan
 from lab.run.session import Job, Session, new_directory
 from lab.run.verdict import verdict
-from lab.scenario import needs
 from lab.scenario.library import load_library, select
 from lab.scenario.load import ScenarioRun
 
@@ -73,49 +70,12 @@ def _run(chosen: list[ScenarioRun], kernels: list[str], results: Path, width: in
             raise UsageError("--machine runs on the kernel that the machine runs; leave -k out")
         planned, width = remote_jobs(machine, chosen, seed), 1
     else:
-        planned = _vm_jobs(chosen, kernels or [default_spec()], fresh_boot, seed)
+        planned = vm_jobs(chosen, kernels or [default_spec()], fresh_boot, seed)
     directory = new_directory(results)
     session = Session(directory, width or host.default_width())
     with _stoppable(session), Screen(len(planned), session.width) as screen:
         finished = _conduct(session, planned, screen)
     return _report(directory, planned, finished, interrupted=session.interrupted)
-
-
-def _vm_jobs(chosen: list[ScenarioRun], kernels: list[str], fresh_boot: bool, seed: int) -> list[Job]:
-    store = Store.default()
-    readied = _distinct([host.ready(spec, store) for spec in dict.fromkeys(kernels)])
-    accel = readied[0].engine.accelerator
-    say(f"accelerator: {accel.why}")
-    environment = host.environment(accel)
-    return [
-        Job(RunPlan(id=r.id, word=word_of(r), scenario=r.scenario, values=r.values, path=str(r.path), digest=r.digest,
-                    kernel=one.facts, environment=environment, seed=seed, fresh_boot=fresh_boot),
-            one.engine, tuple(_lacking(one, r)))
-        for one in readied for r in chosen
-    ]
-
-
-def _distinct(readied: list[Ready]) -> list[Ready]:
-    """Each kernel once, also when two words mean the same; two kernels of one name get different ones."""
-    by_identity = {one.kernel.identity: one for one in readied}
-    if len(by_identity) < len(readied):
-        say("some of the kernels are the same one; each is run once")
-    names = Counter(one.kernel.name for one in by_identity.values())
-    return [one if names[one.kernel.name] == 1 else
-            replace(one, kernel=replace(one.kernel, name=f"{one.kernel.name}-{one.kernel.identity[:6]}"))
-            for one in by_identity.values()]
-
-
-def word_of(chosen: ScenarioRun) -> str:
-    """What chooses this run again on a command line."""
-    inside = places.SCENARIOS in chosen.path.resolve().parents
-    return chosen.id if inside else str(chosen.path)
-
-
-def _lacking(one: Ready, chosen: ScenarioRun) -> list[str]:
-    """Why a scenario cannot be run on a kernel, all reasons, from the kernel's files."""
-    return [*one.kernel.missing_modules(needs.modules(chosen.scenario)),
-            *one.kernel.missing_config(chosen.scenario.requires.config)]
 
 
 def _conduct(session: Session, planned: list[Job], screen: Screen) -> list[Result]:

@@ -11,7 +11,7 @@ import typer
 
 from lab.console.finding import Effect, Finding, describe
 from lab.console.scan import scan_file
-from lab.errors import UsageError
+from lab.errors import LabError, UsageError
 
 
 def scan(
@@ -23,8 +23,8 @@ def scan(
     for file in files:
         try:
             found += [(file, finding) for finding in scan_file(file)]
-        except OSError as error:
-            raise UsageError(f"cannot read {file}: {error.strerror}") from error
+        except LabError as error:
+            raise UsageError(str(error)) from error
     if as_json:
         print(json.dumps([_plain(file, finding) for file, finding in found], indent=1))
     else:

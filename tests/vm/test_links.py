@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,8 +39,12 @@ class Machine:
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    home = tmp_path_factory.mktemp("home")
+def machine() -> Iterator[Machine]:
+    with tempfile.TemporaryDirectory(prefix="lab-links-") as home:  # it outlives the tests, so not of their tmp_path
+        yield from _machine(Path(home))
+
+
+def _machine(home: Path) -> Iterator[Machine]:
     (home / ".ssh").mkdir(mode=0o700)
     key = home / ".ssh" / "id_ed25519"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True, timeout=60)

@@ -88,7 +88,9 @@ def test_qemu_is_killed_in_a_step(lab: Lab, prepared: Ready, tmp_path: Path) -> 
 def test_qemu_is_killed_while_the_kernel_boots(lab: Lab, cold_store: Path, tmp_path: Path) -> None:
     """The boot is tried once more, and this is reported."""
     running = lab.start("run", passing(tmp_path, "good"), env={"LAB_STORE": str(cold_store)})
-    pid = running.until(lambda: next(iter(qemus(cold_store / "checkpoints")), None), "the first boot")
+    running.until(lambda: any(p.stat().st_size for p in cold_store.glob("checkpoints/.making-*/*/console.log")),
+                  "the kernel's first words")
+    pid, = qemus(cold_store / "checkpoints")
     os.kill(pid, signal.SIGKILL)
     ran = running.wait()
     assert ran.outcomes() == {"good": "pass"}, ran.said

@@ -1,0 +1,52 @@
+"""What is to be run: a job for each kernel and scenario run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from lab.cli import host, places
+from lab.cli.host import Ready, say
+from lab.kernels.store import Store
+from lab.run.plan import RunPlan
+from lab.run.session import Job
+from lab.scenario import needs
+from lab.scenario.load import ScenarioRun
+
+
+def vm_jobs(chosen: list[ScenarioRun], kernels: list[str], fresh_boot: bool, seed: int) -> list[Job]:
+    """A job for each kernel and run, in the order in which they were asked for. LabError, UsageError."""
+    store = Store.default()
+    readied = _distinct([host.ready(spec, store) for spec in dict.fromkeys(kernels)])
+    accel = readied[0].engine.accelerator
+    say(f"accelerator: {accel.why}")
+    environment = host.environment(accel)
+    return [
+        Job(RunPlan(id=r.id, word=word_of(r), scenario=r.scenario, values=r.values, path=str(r.path), digest=r.digest,
+                    kernel=one.facts, environment=environment, seed=seed, fresh_boot=fresh_boot),
+            one.engine, tuple(_lacking(one, r)))
+        for one in readied for r in chosen
+    ]
+
+
+def _distinct(readied: list[Ready]) -> list[Ready]:
+    """Each kernel once, also when two words mean the same; two kernels of one name get different ones."""
+    by_identity = {one.kernel.identity: one for one in readied}
+    if len(by_identity) < len(readied):
+        say("some of the kernels are the same one; each is run once")
+    names = Counter(one.kernel.name for one in by_identity.values())
+    return [one if names[one.kernel.name] == 1 else
+            replace(one, kernel=replace(one.kernel, name=f"{one.kernel.name}-{one.kernel.identity[:6]}"))
+            for one in by_identity.values()]
+
+
+def word_of(chosen: ScenarioRun) -> str:
+    """What chooses this run again on a command line."""
+    inside = places.SCENARIOS in chosen.path.resolve().parents
+    return chosen.id if inside else str(chosen.path)
+
+
+def _lacking(one: Ready, chosen: ScenarioRun) -> list[str]:
+    """Why a scenario cannot be run on a kernel, all reasons, from the kernel's files."""
+    return [*one.kernel.missing_modules(needs.modules(chosen.scenario)),
+            *one.kernel.missing_config(chosen.scenario.requires.config)]

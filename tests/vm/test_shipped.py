@@ -1,0 +1,71 @@
+"""The main job: the whole library on the stock kernel, by the command that users type."""
+
+from __future__ import annotations
+
+import json
+from xml.etree import ElementTree
+
+import pytest
+
+from lab.kernels.resolve import default_spec
+from tests.command import Lab, Ran
+from tests.junit_schema import errors_of
+
+pytestmark = pytest.mark.vm
+
+
+@pytest.fixture(scope="module")
+def listed() -> list[dict[str, object]]:
+    import subprocess
+    import sys
+
+    done = subprocess.run([sys.executable, "-m", "lab", "list", "scenarios", "--json"], capture_output=True, text=True,
+                          timeout=60, check=True)
+    entries: list[dict[str, object]] = json.loads(done.stdout)
+    return entries
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    command = Lab(tmp_path_factory.mktemp("shipped"), default_spec())
+    try:
+        return command("run", timeout_s=1500)
+    finally:
+        command.stop()
+
+
+def test_everything_passes_on_the_stock_kernel(ran: Ran) -> None:
+    wrong = [(r["id"], r["outcome"], [x["text"] for x in r["reasons"]]) for r in ran.all_results()
+             if r["outcome"] != "pass"]
+    assert wrong == []
+    assert ran.status == 0, ran.said
+
+
+def test_junit_has_every_run_once(ran: Ran, listed: list[dict[str, object]]) -> None:
+    document = (ran.session / "junit.xml").read_text()
+    assert errors_of(document) == []
+    cases = ElementTree.fromstring(document).findall(".//testcase")
+    runs = [run for entry in listed for run in entry["runs"]]  # type: ignore[attr-defined]
+    assert sorted(case.attrib["name"] for case in cases) == sorted(runs)
+
+
+def test_every_scenario_started_on_a_fork(ran: Ran) -> None:
+    assert {r["origin"] for r in ran.all_results()} <= {"checkpoint"}
+
+
+def test_the_table_fits_a_terminal(ran: Ran) -> None:
+    lines = [x for x in ran.stdout.splitlines() if not x.startswith(("files:", "      repeat:"))]
+    assert max(map(len, lines)) <= 80
+    assert str(ran.session.resolve()) in ran.stdout
+
+
+def test_every_theme_has_its_tag(listed: list[dict[str, object]]) -> None:
+    tags = {tag for entry in listed for tag in entry["tags"]}  # type: ignore[attr-defined]
+    assert tags >= {"smoke", "io", "scsi", "thin", "caw", "reservation", "alua", "fault", "hotplug", "configfs", "tmr"}
+
+
+def test_fresh_boot_gives_the_same_verdict(lab: Lab) -> None:
+    ran = lab("run", "read-capacity", "--fresh-boot")
+    assert ran.status == 0, ran.said
+    assert ran.result("read-capacity")["origin"] == "boot"
+    assert "--fresh-boot" in ran.result("read-capacity")["repeat"]
