@@ -38,6 +38,7 @@ _KEYS = {2: "Not Ready", 3: "Medium Error", 4: "Hardware Error", 5: "Illegal Req
 _STATUS = {"RESERVATION_CONFLICT": "Reservation conflict", "BUSY": "busy"}
 _WRITES = ("write6", "write10", "write12", "write16", "write_and_verify10", "write_and_verify16")
 _READ, _LEDGER, _ZEROS = (PatternData.model_validate(x) for x in ({"read": True}, {"ledger": True}, {"fill": 0}))
+_WAIT_S = 90
 _SLOW = 5  # waits are stretched in the emulated guest, as the lab's deadlines are
 
 
@@ -211,13 +212,11 @@ class _Writer:
 
     def _write(self, given: Any, step: Step) -> list[str]:
         key, backstore = self._lun(given.lun)
-        if given.depth > 1:
-            self._leave_out("write: one command at a time, whatever its depth")
         ranges = self._blocks(backstore, given.blocks)
         fails = _demand(step.expect, step) != "must"
         self.forgotten[backstore] = [*_without(self.forgotten[backstore], ranges), *(ranges if fails else [])]
         size = self.scenario.backstores[backstore].block_size
-        return [f"write_blocks {key} {backstore} {size} {a} {b - a + 1} {given.transfer} {given.via}"
+        return [f"write_blocks {key} {backstore} {size} {a} {b - a + 1} {given.transfer} {given.via} {given.depth}"
                 for a, b in ranges]
 
     def _verify(self, given: Any, step: Step) -> list[str]:
@@ -404,7 +403,7 @@ class _Writer:
         return [feed, f"{' '.join(words)} <{name} >/dev/null 2>&1"]
 
     def _wait_for(self, given: Any, step: Step) -> list[str]:
-        wait = f"waiting {round(step.timeout * _SLOW)}"
+        wait = f"waiting {min(_WAIT_S, round(step.timeout * _SLOW))}"
         if given.kernel_message is not None:
             return [f"{wait} kernel_said {q(given.kernel_message)}"]
         if given.in_flight is not None:

@@ -33,7 +33,8 @@ from shell_twin import twin  # noqa: E402
 
 from lab import process  # noqa: E402
 from lab.cli import host  # noqa: E402
-from lab.cli.runs import selected, word_of  # noqa: E402
+from lab.cli.jobs import word_of  # noqa: E402
+from lab.cli.runs import selected  # noqa: E402
 from lab.errors import LabError  # noqa: E402
 from lab.kernels.resolve import default_spec  # noqa: E402
 from lab.kernels.store import Store  # noqa: E402
@@ -166,13 +167,12 @@ def _end_all(running: list[_Slot]) -> None:
 
 def pick(runs: Sequence[ScenarioRun], sample: int | None, matrix: bool) -> list[ScenarioRun]:
     """The runs that are compared, in the order of the library; which ones does not depend on chance."""
-    words: dict[str, str] = {}  # what `lab run` is told -> its scenario; a file outside of the library goes as a whole
-    for run in runs:
-        words[word_of(run)] = run.scenario.scenario
+    words = {word_of(run): run.scenario.scenario for run in runs}  # a file outside of the library goes as a whole
     lots = sorted(words, key=lambda word: hashlib.sha256(word.encode()).hexdigest())
     if not matrix:
-        lots = list({words[word]: word for word in reversed(lots)}.values())
-    taken = set(sorted(lots, key=lambda word: hashlib.sha256(word.encode()).hexdigest())[:sample])
+        of_scenario = {words[word]: word for word in reversed(lots)}
+        lots = [word for word in lots if of_scenario[words[word]] == word]
+    taken = set(lots[:sample])
     return [run for run in runs if word_of(run) in taken]
 
 
@@ -211,12 +211,21 @@ def report(chosen: Sequence[ScenarioRun], lab: LabRun, twins: TwinRun) -> None:
         print(f"the twins leave out ({times} of {len(chosen)}): {sentence}")
 
 
+def compared(lab: LabRun, twins: TwinRun) -> tuple[float, float]:
+    """Wall seconds of both sides. A twin with problems did other work, so its run does not count on either side."""
+    odd = [name for name, end in twins.ends.items() if end != "done"]
+    if len(odd) == len(twins.ends):
+        raise LabError(f"no shell twin did its work; {odd[0]}: {twins.ends[odd[0]]}")
+    return (lab.wall_s - sum(lab.seconds.get(name, 0) for name in odd) / WIDTH,
+            twins.wall_s - sum(twins.seconds[name] for name in odd) / WIDTH)
+
+
 def numbers(given: argparse.Namespace, one: host.Ready, whole: LabRun, chosen: Sequence[ScenarioRun],
             rounds: Sequence[tuple[LabRun, TwinRun]], boot_s: float | None) -> dict[str, object]:
     """The JSON object; its main lines are printed too."""
-    lab_s = statistics.median(lab.wall_s for lab, _ in rounds)
-    twins_s = statistics.median(twins.wall_s for _, twins in rounds)
-    ratio = statistics.median(twins.wall_s / lab.wall_s for lab, twins in rounds)
+    walls = [compared(lab, twins) for lab, twins in rounds]
+    lab_s, twins_s = (statistics.median(x) for x in zip(*walls, strict=True))
+    ratio = statistics.median(b / a for a, b in walls)
     cpu = whole.cpu_s / len(whole.outcomes)
     cold = twins_s / (lab_s + (boot_s or 0))
     print(f"\n{ratio:.1f} times faster ({cold:.1f} with the one boot that makes the checkpoint); "

@@ -25,11 +25,15 @@ bytes() { dd if="$1" of="$2" bs=1M count=1 conv=notrunc status=none; } # one wri
 holds() { [ "$(cat "$1")" = "$2" ]; }
 matches() { grep -Pq -- "$2" "$1"; }
 
-waiting() { # SECONDS COMMAND...: until it succeeds
-    end=$(($(date +%s) + $1))
+waiting() { # SECONDS COMMAND...: until it succeeds. Else the twin ends: the rest of it would only wait too
+    until_s=$(($(date +%s) + $1))
     shift
     until "$@"; do
-        [ "$(date +%s)" -lt $end ] || return 1
+        if [ "$(date +%s)" -ge $until_s ]; then
+            problem "waited in vain: $*"
+            end
+            exit
+        fi
         sleep 0.05
     done
 }
@@ -110,14 +114,27 @@ remove_target() { # PATH
 }
 
 # I/O -------------------------------------------------------------------------------------------------------------
-write_blocks() { # KEY BACKSTORE BLOCK_SIZE FIRST COUNT TRANSFER VIA
+write_part() { # FILE KEY BLOCK_SIZE FIRST COUNT TRANSFER VIA BLOCKS_BEFORE_IN_FILE
+    if [ "$7" = sg ]; then
+        sg_dd if="$1" of="$W/sg/$2" bs="$3" skip="$8" seek="$4" count="$5" bpt="$6" cdbsz=16 blk_sgio=1 2>&1
+    else
+        dd if="$1" of="$W/disk/$2" bs=$(($3 * $6)) skip=$(($3 * $8)) seek=$(($3 * $4)) count=$(($3 * $5)) \
+            iflag=skip_bytes,count_bytes oflag=direct,seek_bytes conv=notrunc status=none
+    fi
+}
+write_blocks() { # KEY BACKSTORE BLOCK_SIZE FIRST COUNT TRANSFER VIA DEPTH
     p=$W/write.$1.$2
     head -c $(($3 * $5)) /dev/urandom >"$p"
-    if [ "$7" = sg ]; then
-        sg_dd if="$p" of="$W/sg/$1" bs="$3" seek="$4" count="$5" bpt="$6" cdbsz=16 blk_sgio=1 2>&1
-    else
-        dd if="$p" of="$W/disk/$1" bs=$(($3 * $6)) seek=$(($3 * $4)) oflag=direct,seek_bytes conv=notrunc status=none
-    fi || return
+    share=$((($5 / $6 + $8 - 1) / $8 * $6)) # of each writer, whole transfers
+    [ $share -gt 0 ] || share=$5
+    before=0 writers=
+    while [ $before -lt "$5" ]; do
+        n=$(($5 - before > share ? share : $5 - before))
+        write_part "$p" "$1" "$3" $(($4 + before)) $n "$6" "$7" $before &
+        writers="$writers $!"
+        before=$((before + n))
+    done
+    for writer in $writers; do wait "$writer" || return; done
     dd if="$p" of="$W/img/$2" bs=64K seek=$(($3 * $4)) oflag=seek_bytes conv=notrunc status=none
 }
 read_blocks() { # KEY BLOCK_SIZE FIRST COUNT TRANSFER VIA: to $W/read.KEY
@@ -160,7 +177,7 @@ flip() { # FILE OFFSET: invert one byte
     printf "\\$(printf %o $((b ^ 255)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }
 in_flight() { # KEY NUMBER
-    read -r r w <"$(readlink -f "$W/sys/$1")"/block/*/inflight && [ $((r + w)) -ge "$2" ]
+    cat "$(readlink -f "$W/sys/$1")"/block/*/inflight >$W/inflight && read -r r w <$W/inflight && [ $((r + w)) -ge "$2" ]
 }
 kernel_said() { dmesg | grep -Pq -- "$1"; }
 there() { [ -e "$1" ]; }

@@ -113,8 +113,8 @@ class Engine:
         return self.directory / self._key()[:24]
 
     def _key(self) -> str:
-        words = [str(checkpoint.FORMAT), self.parts.identity, str(process.find(QEMU, "qemu-system-x86")), qemu_version(),
-                 repr(self.shape)]
+        words = [str(checkpoint.FORMAT), self.parts.identity, str(process.find(QEMU, "qemu-system-x86")),
+                 qemu_version(), repr(self.shape)]
         return hashlib.sha256("\n".join(words).encode()).hexdigest()
 
     def _checkpoint(self, watch: Callable[[], None]) -> tuple[checkpoint.Checkpoint | None, list[str]]:

@@ -42,7 +42,8 @@ def test_a_kernel_that_does_not_boot_fails_once(lab: Lab, cold_store: Path, prep
     named = tmp_path / "kernels"
     named.mkdir()
     (named / "broken.yaml").write_text(
-        f"kernel: broken\nsummary: A kernel that finds no init\nspec: {prepared.kernel.spec}\ncmdline: init=/nonexistent\n")
+        f"kernel: broken\nsummary: A kernel that finds no init\nspec: {prepared.kernel.spec}\n"
+        "cmdline: init=/nonexistent\n")
     files = [passing(tmp_path, name) for name in ("one", "two", "three")]
     ran = lab("run", *files, kernel="broken", env={"LAB_STORE": str(cold_store)},
               patch={**QUICK, "lab.cli.host.KERNELS": named})

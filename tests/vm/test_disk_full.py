@@ -46,13 +46,14 @@ def test_the_results_become_full(lab: Lab, prepared: Ready, tmp_path: Path) -> N
     assert any((run / "result.json").exists() for run in kept.glob("*/a-first")), "earlier results are kept"
 
 
-def test_the_store_has_no_room_for_an_image(lab: Lab, tmp_path: Path) -> None:
-    store = tmp_path / "store"
-    store.mkdir()
-    ran = lab("run", passing(tmp_path, "good"), env={"LAB_STORE": str(store)}, prefix=private_mounts(
-        small_disk(store, "256k")))
+def test_the_store_has_no_room_for_an_image(lab: Lab, cold_store: Path, tmp_path: Path) -> None:
+    images = cold_store / "images"
+    images.unlink()
+    images.mkdir()
+    ran = lab("run", passing(tmp_path, "good"), env={"LAB_STORE": str(cold_store)},
+              prefix=private_mounts(small_disk(images, "20m")))
     assert ran.status == 3, ran.said
-    assert f"no space left for the store {store}" in ran.stderr
+    assert f"no space left for the store {cold_store}" in ran.stderr
     assert "LAB_STORE" in ran.stderr
     assert "Traceback" not in ran.said
 
