@@ -183,7 +183,7 @@ class _Writer:
 
     def _step(self, step: Step) -> None:
         if step.background is not None:
-            inner = step.background.step
+            inner = self._joined(step.background.name, step.background.step)
             self.started[step.background.name] = inner
             commands = self._commands(inner)
             index = list(self.started).index(step.background.name)
@@ -191,10 +191,15 @@ class _Writer:
         elif step.join is not None:
             inner = self.started[step.join.name]
             index = list(self.started).index(step.join.name)
-            self.lines.append(f"{_demand(step.expect or inner.expect, inner)} wait $bg{index}")
+            self.lines.append(f"{_demand(inner.expect, inner)} wait $bg{index}")
         else:
             commands = self._commands(step)
             self.lines += [f"must {c}" for c in commands[:-1]] + [f"{_demand(step.expect, step)} {commands[-1]}"]
+
+    def _joined(self, name: str, step: Step) -> Step:
+        """A background step with the expectation that counts: that of its join, where it has one."""
+        at_join = next((s.expect for s in self.scenario.steps if s.join is not None and s.join.name == name), None)
+        return step.model_copy(update={"expect": at_join}) if at_join is not None else step
 
     def _commands(self, step: Step) -> list[str]:
         """Shell commands; the last one's status is the step's."""

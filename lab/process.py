@@ -15,6 +15,8 @@ from typing import IO
 from lab.errors import LabError, MissingTool
 
 Child = subprocess.Popen[bytes]
+# A parent that dies before setpriv has asked for its signal never sends one; whoever then has another parent ends.
+_ORPHAN_GUARD = ("/bin/sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"')
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def start(
     """A child in its own session; when the block is left, it and its group are killed *and reaped*.
 
     The child gets SIGKILL when the *thread* that started it ends (prctl PR_SET_PDEATHSIG), so start it from
-    the thread that stays with it. The pid is the program's own: setpriv execs it.
+    the thread that stays with it. The pid is the program's own: setpriv and sh exec it.
     """
     program = _which(str(argv[0]))
     if program is None:
@@ -93,8 +95,8 @@ def start(
     command = [program, *(str(a) for a in argv[1:])]
     # setpriv, and not preexec_fn: Python code between fork and exec can deadlock in a program with threads.
     setpriv = find("setpriv", "util-linux")
-    child = subprocess.Popen([setpriv, "--pdeathsig", "KILL", "--", *command], stdin=stdin, stdout=stdout,
-                             stderr=stderr, cwd=cwd, env=env, pass_fds=tuple(pass_fds),
+    child = subprocess.Popen([setpriv, "--pdeathsig", "KILL", "--", *_ORPHAN_GUARD, str(os.getpid()), *command],
+                             stdin=stdin, stdout=stdout, stderr=stderr, cwd=cwd, env=env, pass_fds=tuple(pass_fds),
                              start_new_session=True)
     try:
         yield child

@@ -49,4 +49,4 @@ def word_of(chosen: ScenarioRun) -> str:
 def _lacking(one: Ready, chosen: ScenarioRun) -> list[str]:
     """Why a scenario cannot be run on a kernel, all reasons, from the kernel's files."""
     return [*one.kernel.missing_modules(needs.modules(chosen.scenario)),
-            *one.kernel.missing_config(chosen.scenario.requires.config)]
+            *one.kernel.missing_config(needs.config(chosen.scenario))]

@@ -279,8 +279,9 @@ def _config_reasons(options: list[str]) -> list[str]:
     if not options or not os.path.exists("/proc/config.gz"):
         return []  # the host checks against the kernel package's own config
     with gzip.open("/proc/config.gz", "rt") as file:
-        on = {line.split("=")[0] for line in file if line.rstrip().endswith(("=y", "=m"))}
-    return [f"{option} is not set" for option in options if option not in on]
+        on = {line.rstrip() for line in file if line.rstrip().endswith(("=y", "=m"))}
+    on |= {line.partition("=")[0] for line in on}
+    return [f"{option} is not so in this kernel" for option in options if option not in on]
 
 
 def _make_database(root: Path) -> None:

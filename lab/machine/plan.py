@@ -16,6 +16,9 @@ from lab.wire import AGENT_PORT, SHELL_PORT
 QEMU = "qemu-system-x86_64"
 # virtme-ng boots quietly, to a terminal; the console of a test lab is a full record.
 _QUIET = {"quiet", "loglevel=1"}
+# A kernel with these built in makes devices at boot; a module gets parameters of its own when a scenario loads it. The
+# size is the scenarios' usual one: a built-in brd cannot have another.
+_BUILT_IN = ("scsi_debug.add_host=0", "null_blk.nr_devices=0", "brd.rd_nr=2", "brd.rd_size=8192")
 _LOUD = ("ignore_loglevel", "printk.time=1", "printk.devkmsg=on", "panic=-1", "net.ifnames=0")
 
 
@@ -109,7 +112,7 @@ def kernel_cmdline(virtme: str, shape: Shape) -> str:
     """virtme-ng's parameters up to its init script, which would mount shares; our image has its own /sbin/init."""
     words = virtme.split(" init=")[0].split()
     kept = [w for w in words if w not in _QUIET and not w.startswith(("virtme_", "systemd.", "TERM="))]
-    return " ".join([*kept, *_LOUD, "init=/sbin/init", *shape.cmdline])
+    return " ".join([*kept, *_LOUD, *_BUILT_IN, "init=/sbin/init", *shape.cmdline])
 
 
 def _devices(module_disk: Path | None, shape: Shape) -> list[str]:

@@ -13,8 +13,10 @@ import junit_xml
 from lab.report.result import Outcome, Reason, Result
 from lab.report.text import failure_text
 
-# XML 1.0, 2.2: what a document may hold. Anything else is shown as \xNN.
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# XML 1.0, 2.2: what a document may hold, less what it discourages, which junit-xml drops. It is shown as \xNN.
+_NONCHARACTERS = "".join(chr(plane << 16 | last) for plane in range(1, 17) for last in (0xFFFE, 0xFFFF))
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]"
+                        f"|[{_NONCHARACTERS}]")
 
 
 def write(path: Path, suites: Sequence[tuple[str, dict[str, str], Sequence[Result]]]) -> None:

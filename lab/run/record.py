@@ -90,7 +90,7 @@ def load_record(directory: Path) -> Record:
         try:
             data = json.loads(line)
             events.append(Event(float(data.pop("t")), str(data.pop("kind")), data))
-        except (ValueError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError):
             break
     return Record(events, _load_end(directory))
 

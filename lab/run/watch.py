@@ -17,7 +17,7 @@ CONSOLE_LIMIT = 512 << 20  # bytes; a guest that prints more is ended
 # Kernels say these of tasks and CPUs that do not come back; a step that still waits then is not merely slow.
 _HANGS = {"hung-task", "soft-lockup", "hard-lockup", "rcu-stall", "workqueue-lockup"}
 _LOOK_EVERY_S = 1.0
-_PATIENCE_S = 6.0  # with KVM, after such a report: the step may just be ending
+_PATIENCE_S = 2.0  # with KVM, after such a report: the step may just be ending
 
 
 class Interrupted(LabError):

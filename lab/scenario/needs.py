@@ -10,6 +10,11 @@ MODULES_OF_FAULT = {"dm-error": ("dm_mod",), "dm-suspend": ("dm_mod",)}
 _EXT4 = ("loop", "ext4")  # a file system on a loop device
 
 
+def config(scenario: Scenario) -> dict[str, str]:
+    """The kernel options that a scenario asks for: name -> y, m, or nothing where either will do."""
+    return dict(option.partition("=")[::2] for option in scenario.requires.config)
+
+
 def modules(scenario: Scenario) -> list[str]:
     """The modules, each once, in the order in which they are needed; they may be built in."""
     found = list(ALWAYS)

@@ -10,9 +10,9 @@ from lab.scenario.base import FORMS, Argument, ModuleName, Name, Strict
 from lab.scenario.units import Duration, Size
 
 WWN = r"^(naa|fc|iqn)\.[^\s/]+$"
-CONFIG = r"^CONFIG_[A-Z0-9_]+$"
+CONFIG = r"^CONFIG_[A-Z0-9_]+(=[ym])?$"
 FORMS[WWN] = "a name that begins with naa., fc. or iqn., without spaces and slashes"
-FORMS[CONFIG] = "a kernel option such as CONFIG_TCM_FC"
+FORMS[CONFIG] = "a kernel option such as CONFIG_TCM_FC, or CONFIG_TCM_FC=m"
 
 # A test compares this with what the guest loads.
 MODULES_OF_TYPE = {
@@ -78,5 +78,5 @@ class Requires(Strict):
 
     modules: list[ModuleName] = Field(default_factory=list, description="modules, loaded or built in")
     config: list[Annotated[str, Field(pattern=CONFIG)]] = Field(
-        default_factory=list, description="options that must be y or m: CONFIG_X")
+        default_factory=list, description="options that must be on: CONFIG_X, or CONFIG_X=m where only that will do")
     tools: list[Argument] = Field(default_factory=list, description="programs in the guest")

@@ -1,0 +1,90 @@
+"""lab.run.judge: each fact that a scenario can expect is shown to hold and to fail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lab.run.judge import describe, judge
+from lab.scenario.steps import Step
+
+MEDIUM_ERROR = "70000300000000_0a_00000000_1101_00000000".replace("_", "")
+INFORMATION = "f0000300000010_0a_00000000_1100_00000000".replace("_", "")
+ILLEGAL = "70000500000000_0a_00000000_2100_00000000".replace("_", "")
+
+
+def checks(expect: dict[str, Any] | None, observed: dict[str, Any], slowdown: float = 1.0, **step: Any) -> bool:
+    words = step or {"run": {"argv": ["x"]}}
+    made = Step.model_validate({**words, **({"expect": expect} if expect else {})})
+    found = judge(made, observed, slowdown)
+    assert found, "a step without a check would pass by silence"
+    return all(check.ok for check in found)
+
+
+@pytest.mark.parametrize(("expect", "holds", "fails"), [
+    (None, {"ok": True}, {"ok": False}),
+    (None, {"ok": True}, {}),
+    (None, {"ok": True}, {"ok": 1}),
+    ({"ok": False}, {"ok": False}, {"ok": True}),
+    ({"ok": False}, {"ok": False}, {}),
+    ({"status": "GOOD"}, {"status": 0}, {"status": 2}),
+    ({"status": "GOOD"}, {"status": 0}, {}),
+    ({"status": "GOOD"}, {"status": 0, "host_status": 0}, {"status": 0, "host_status": 7}),
+    ({"status": "RESERVATION_CONFLICT"}, {"status": 0x18}, {"status": 0}),
+    ({"sense": "MEDIUM_ERROR"}, {"sense": MEDIUM_ERROR}, {"sense": ""}),
+    ({"sense": "3/11/01"}, {"sense": MEDIUM_ERROR}, {"sense": INFORMATION}),
+    ({"sense": "ILLEGAL_REQUEST"}, {"sense": ILLEGAL}, {"sense": MEDIUM_ERROR}),
+    ({"information": 16}, {"sense": INFORMATION}, {"sense": MEDIUM_ERROR}),
+    ({"errno": "EIO"}, {"errno": "EIO"}, {"errno": "EINVAL"}),
+    ({"errno": ["EIO", "ENODEV"]}, {"errno": "ENODEV"}, {"errno": "EINVAL"}),
+    ({"errno": "EIO"}, {"errno": "EIO"}, {"ok": True}),
+    ({"host_status": "DID_NO_CONNECT"}, {"host_status": 1}, {"host_status": 0}),
+    ({"residual": 0}, {"residual": 0}, {"residual": 512}),
+    ({"residual": 0}, {"residual": 0}, {}),
+    ({"data": "00ff"}, {"data": "00ff77"}, {"data": "00"}),
+    ({"data": "00ff"}, {"data": "00ff77"}, {}),
+    ({"fill": 0}, {"fill": 0, "data": "0000"}, {"fill": 1, "data": "0101"}),
+    ({"fill": 0}, {"fill": 0}, {"data": "0000"}),
+    ({"text": "a b"}, {"text": "a b\n"}, {"text": "a b c"}),
+    ({"text": ""}, {"text": ""}, {}),
+    ({"match": "^b"}, {"text": "a\nb"}, {"text": "ab"}),
+    ({"match": "."}, {"text": "a"}, {}),
+    ({"exit": 0}, {"exit": 0}, {"exit": -9}),
+    ({"exit": 0}, {"exit": 0}, {}),
+    ({"took": {"at_least": "2s"}}, {"seconds": 2.0}, {"seconds": 1.9}),
+    ({"took": {"at_most": "2s"}}, {"seconds": 2.0}, {"seconds": 2.1}),
+    ({"took": {"at_most": "2s"}}, {"seconds": 2.0}, {}),
+    ({"any_of": [{"exit": 0}, {"errno": "EIO"}]}, {"errno": "EIO", "exit": 1}, {"errno": "EINVAL", "exit": 1}),
+    ({"ok": True, "exit": 0}, {"ok": True, "exit": 0}, {"ok": True, "exit": 1}),
+])
+def test_a_fact(expect: dict[str, Any] | None, holds: dict[str, Any], fails: dict[str, Any]) -> None:
+    assert checks(expect, holds)
+    assert not checks(expect, fails)
+
+
+def test_fields_of_an_answer() -> None:
+    capacity = {"data": "00000000000007ff00000200" + "00" * 20}
+    step = {"scsi": {"lun": "disk", "command": "read_capacity16"}}
+    assert checks({"fields": {"block_size": 512}}, capacity, **step)
+    assert not checks({"fields": {"block_size": 4096}}, capacity, **step)
+    found = judge(Step.model_validate({**step, "expect": {"fields": {"no_such_field": 1}}}), capacity, 1.0)
+    assert [check.ok for check in found] == [False]
+    assert "there is none among" in found[0].observed
+    cut = judge(Step.model_validate({**step, "expect": {"fields": {"no_such_field": 1}}}), {"data": ""}, 1.0)
+    assert [check.ok for check in cut] == [False]
+
+
+def test_upper_bounds_of_time_stretch_and_lower_ones_do_not() -> None:
+    assert checks({"took": {"at_most": "2s"}}, {"seconds": 9.9}, slowdown=5.0)
+    assert not checks({"took": {"at_least": "2s"}}, {"seconds": 1.0}, slowdown=5.0)
+
+
+def test_a_failure_is_described_by_what_tells_most() -> None:
+    assert describe({"status": 2, "sense": MEDIUM_ERROR}).startswith("CHECK_CONDITION; MEDIUM ERROR")
+    assert describe({"exit": 127, "problem": "busybox failed (exit 127): no applet"}) == \
+        "busybox failed (exit 127): no applet"
+    assert describe({"exit": 1}) == "exit 1"
+    assert describe({"ok": True, "exit": 0}) == "success"
+    assert describe({}) == "failure without a reason"
+    assert "LBA 5: zeros" in describe({"first_bad": [{"lba": 5, "found": "zeros"}]})
