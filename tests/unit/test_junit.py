@@ -24,8 +24,8 @@ def result(run_id: str, outcome: Outcome = Outcome.PASS, *reasons: Reason, text:
     """A result whose every text is `text`, where it holds one."""
     step = StepResult(0, text or "step", True, 0.1, [Check(text or "status", text, text, False)], [text])
     return Result(id=run_id, scenario="one", outcome=outcome, reasons=list(reasons), steps=[step],
-                  faults=[KernelFault("BUG", text, "0" * 12, 0, None, text)], notes=[text] if text else [], seconds=1.25,
-                  origin="checkpoint", repeat=f".venv/bin/lab run {text}", directory="/results/one",
+                  faults=[KernelFault("BUG", text, "0" * 12, 0, None, text)], notes=[text] if text else [],
+                  seconds=1.25, origin="checkpoint", repeat=f".venv/bin/lab run {text}", directory="/results/one",
                   values={"block_size": 512}, properties={**PROPERTIES, "note": text})
 
 
