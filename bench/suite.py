@@ -4,7 +4,8 @@ Usage: python bench/suite.py [-k KERNEL] [--rounds 1] [--sample N | --matrix] [S
 side on both sides. Prints a table and, as its last line, one JSON object. Exit: 0 measured, 1 not.
 
 First `lab run` goes over all runs of the library: that gives the CPU time of the lab itself for each run, and which
-runs this kernel can do. Then each round times `lab run` on the chosen runs, before and after their shell twins (shell_twin.py): the slower counts.
+runs this kernel can do. Then each round times the shell twins (shell_twin.py) of the chosen runs, and `lab run` on the
+same ones before and after; the slower of the two counts.
 Chosen is one run of every scenario, the same ones each time; --sample N takes N of them, --matrix takes every run.
 """
 
@@ -99,7 +100,7 @@ def lab_run(spec: str, chosen: Sequence[ScenarioRun], folder: Path) -> LabRun:
 
 
 def twins_run(kernel: Path, kvm: bool, chosen: Sequence[ScenarioRun], folder: Path) -> TwinRun:
-    """Each twin in a boot of its own, two at a time. LabError when one cannot be measured."""
+    """Each twin in a boot of its own, two at a time. LabError when vng hangs again and again."""
     scripts = Path(tempfile.mkdtemp(dir=folder, prefix="twins-"))
     todo = []
     for number, run in enumerate(chosen):
@@ -145,17 +146,13 @@ class _Slot:
         if process.ended(self._boot.child):
             return True
         self.hung = self.seconds > _BEGIN_S and "twin: begin" not in self._boot.printed()
-        if self.seconds > _TWIN_S and not self.hung:
-            raise LabError(f"the shell twin of {self.name} did not end within {_TWIN_S:g} s: "
-                           f"{self._boot.printed().strip()[-200:]!r}")
-        return self.hung
+        return self.hung or self.seconds > _TWIN_S
 
     def last_word(self) -> str:
-        """`done`, or its problems. LabError when the script did not come to its end."""
+        """`done`, or its problems; a script that did not come to its end has one too."""
         lines = self._boot.printed().replace("\r", "").splitlines()
         if not any(x.startswith("twin: end") for x in lines):
-            raise LabError(f"the shell twin of {self.name} ended early (exit {self._boot.child.returncode}): "
-                           f"{' / '.join(lines[-3:])!r}")
+            return f"no end after {self.seconds:.0f} s (exit {self._boot.child.returncode}): {' / '.join(lines[-2:])}"
         problems = [x.removeprefix("twin: problem: ") for x in lines if x.startswith("twin: problem")]
         return "; ".join(problems) or "done"
 
@@ -216,8 +213,9 @@ def report(chosen: Sequence[ScenarioRun], lab: LabRun, twins: TwinRun) -> None:
 def compared(lab: LabRun, twins: TwinRun) -> tuple[float, float]:
     """Wall seconds of both sides. A twin with problems did other work, so its run does not count on either side."""
     odd = [name for name, end in twins.ends.items() if end != "done"]
-    if len(odd) == len(twins.ends):
-        raise LabError(f"no shell twin did its work; {odd[0]}: {twins.ends[odd[0]]}")
+    if 2 * len(odd) > len(twins.ends):
+        raise LabError(f"{len(odd)} of {len(twins.ends)} shell twins did not do their work; "
+                       f"{odd[0]}: {twins.ends[odd[0]]}")
     return (lab.wall_s - sum(lab.seconds.get(name, 0) for name in odd) / WIDTH,
             twins.wall_s - sum(twins.seconds[name] for name in odd) / WIDTH)
 

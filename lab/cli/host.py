@@ -18,6 +18,7 @@ from lab.machine.accel import Accelerator, accelerator
 from lab.machine.image import guest_image
 from lab.machine.modules import module_disk
 from lab.machine.plan import Shape, qemu_version
+from lab.machine.prune import prune
 from lab.machine.vm import Engine, Parts
 from lab.run.plan import Environment, KernelFacts
 
@@ -58,6 +59,7 @@ def ready(spec: str, store: Store, *, shape: Shape | None = None, say: Callable[
     parts = Parts(kernel.image, kernel.modules, image.path, disk,
                   f"{kernel.identity} {image.identity} {disk.name if disk else ''}")
     store.checkpoints.mkdir(parents=True, exist_ok=True)
+    prune(store.images, store.checkpoints)
     return Ready(kernel, Engine(parts, final, accel, store.checkpoints,
                                 lambda name: store.lock(name, say=say), say))
 

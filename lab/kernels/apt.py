@@ -18,9 +18,10 @@ from pathlib import Path
 from lab import process
 from lab.errors import LabError, MissingTool, UsageError
 from lab.kernels.sources import Source
-from lab.kernels.store import Store
+from lab.kernels.store import Store, free_bytes, full_disk
 
 _HELPER = Path("/usr/lib/apt/apt-helper")
+_LISTS_BYTES = 100_000_000  # a Debian release's package lists, unpacked
 _UPDATE_DEADLINE_S = 900.0
 _ASK_DEADLINE_S = 120.0
 _SLOWEST_BYTES_PER_S = 50_000
@@ -103,6 +104,8 @@ class Apt:
         with contextlib.suppress(OSError):
             if 0 <= time.time() - stamp.stat().st_mtime < max_age_s:
                 return False
+        if free_bytes(self._root) < _LISTS_BYTES:  # apt itself tries and tries on a full disk
+            raise full_disk(self._store.root, _LISTS_BYTES)
         self._say("asking apt for its package lists")
         done = self._run("apt-get", "-q", "update", deadline_s=_UPDATE_DEADLINE_S)
         self.complaint = _complaint(done)

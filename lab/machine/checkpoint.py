@@ -20,6 +20,7 @@ from lab import process
 from lab.errors import LabError
 from lab.machine import qemu
 from lab.machine.plan import Plan
+from lab.machine.prune import used
 from lab.machine.qmp import QmpFailed
 
 FORMAT = 1  # of the directory
@@ -63,6 +64,7 @@ def load(path: Path, key: str) -> Checkpoint | None:
         whole = (meta["format"] == FORMAT and meta["key"] == key and meta["memory"] == _stamp(path / "ram")
                  and meta["state"] == _digest(path / "state"))
         if whole:
+            used(path)
             return Checkpoint(path, Plan(tuple(meta["argv"]), meta["qemu_version"]), meta["boot_s"])
     except (OSError, ValueError, KeyError, TypeError):
         pass  # as good as none

@@ -21,6 +21,7 @@ import lab
 from lab import process
 from lab.errors import LabError
 from lab.machine.disk import make_ext4
+from lab.machine.prune import used
 
 # program -> Debian package. `lab doctor` and the image read the same table.
 GUEST_TOOLS = {
@@ -77,7 +78,10 @@ def _remembered(images: Path) -> Image | None:
         manifest = json.loads((images / f"manifest-{_python_tag()}.json").read_text())
         fresh = all(_stamp(Path(source)) == stamp for source, stamp in manifest["sources"].items())
         image = Image(images / f"guest-{manifest['identity'][:16]}.ext4", manifest["identity"])
-        return image if fresh and image.path.stat().st_size == manifest["size"] else None
+        if not fresh or image.path.stat().st_size != manifest["size"]:
+            return None
+        used(image.path)
+        return image
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

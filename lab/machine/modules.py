@@ -17,6 +17,7 @@ from pathlib import Path
 from lab import process
 from lab.errors import LabError
 from lab.machine.disk import make_ext4
+from lab.machine.prune import used
 
 # Paths below the modules directory, without the compression suffix.
 WANTED = (
@@ -37,6 +38,7 @@ def module_disk(modules: Path, identity: str, images: Path, lock: Callable[[], o
     wanted = hashlib.sha256("\n".join((identity, *WANTED)).encode()).hexdigest()
     image = images / f"modules-{modules.name}-{wanted[:16]}.ext4"
     if image.exists():
+        used(image)
         return image
     with lock():  # type: ignore[attr-defined]
         if not image.exists():

@@ -109,6 +109,9 @@ class SshMachine:
     def prepare(self, watch: Callable[[], None]) -> None:
         """Nothing to boot."""
 
+    def boot_console(self) -> None:
+        """Its boot was none of the lab's business."""
+
     def look(self) -> Hello:
         """What the machine says of itself, before anything is planned. LabError when it cannot be reached."""
         with connected(self.address) as client, _uploaded(client) as directory, \

@@ -113,6 +113,11 @@ class Engine:
         saved, _ = self._checkpoint(watch)
         return saved.boot_s if saved else None
 
+    def boot_console(self) -> Path | None:
+        """What the kernel printed on its way to the checkpoint; None where there is none."""
+        console = self.checkpoint_path / "console.log"
+        return console if console.exists() else None
+
     @property
     def checkpoint_path(self) -> Path:
         return self.directory / self._key()[:24]
@@ -181,7 +186,7 @@ class Engine:
 
     @contextlib.contextmanager
     def _booted(self, shape: Shape, workdir: Path, watch: Callable[[], None]) -> Iterator[Vm]:
-        with tempfile.TemporaryDirectory(prefix="lab-boot-", dir=self.directory.parent) as tmp:
+        with tempfile.TemporaryDirectory(prefix=".boot-", dir=self.directory) as tmp:
             plan = self._plan(Path(tmp) / "initrd", shape)
             started = time.monotonic()
             with qemu.start(plan, memory=Path(tmp) / "ram", memory_mib=shape.memory_mib, shared=False,

@@ -20,12 +20,20 @@ def table(by_kernel: dict[str, list[Result]], directory: Path) -> str:
     for kernel, results in by_kernel.items():
         release = results[0].properties.get("kernel.release", "")
         lines += ["", f"{kernel} ({release}): {counts(results)}", "-" * _WIDTH]
+        for note in _common_notes(results):
+            lines += textwrap.wrap(f"note: {note}", _WIDTH, subsequent_indent="      ")
         for result in results:
             lines += row(result)
     lines += ["-" * _WIDTH, f"files: {directory}"]
     if len(by_kernel) > 1:
         lines.append(f"in all: {counts([r for results in by_kernel.values() for r in results])}")
     return "\n".join(lines)
+
+
+def _common_notes(results: list[Result]) -> list[str]:
+    """What was noted of the kernel itself: it stands at every run that took place."""
+    noted = [r.notes for r in results if r.origin]
+    return [note for note in noted[0] if all(note in notes for notes in noted)] if noted else []
 
 
 def row(result: Result) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -42,9 +42,10 @@ class Guests(Protocol):
     def guest(self, workdir: Path, *, fresh_boot: bool, cmdline: tuple[str, ...],
               watch: Callable[[], None]) -> AbstractContextManager[Guest]: ...
     def prepare(self, watch: Callable[[], None]) -> object: ...
+    def boot_console(self) -> Path | None: ...
 
 
-def run(plan: RunPlan, guests: Guests, directory: Path, stop: Callable[[], bool]) -> None:
+def run(plan: RunPlan, guests: Guests, directory: Path, stop: Callable[[], bool], notes: Iterable[str] = ()) -> None:
     """Run `plan` on a fresh guest; everything that happens is written to `directory`, which holds plan.json.
 
     Does not raise for anything that a guest, a kernel or the user does; OSError when the disk is full.
@@ -56,7 +57,7 @@ def run(plan: RunPlan, guests: Guests, directory: Path, stop: Callable[[], bool]
         with guests.guest(directory, fresh_boot=plan.fresh_boot, cmdline=tuple(plan.scenario.cmdline),
                           watch=watch) as guest:
             recorder.event("ready", origin=guest.origin, seconds=round(guest.ready_s, 3), release=guest.hello.release)
-            for note in guest.notes:
+            for note in (*notes, *guest.notes):
                 recorder.event("note", text=note)
             _Conversation(plan, guest, recorder).carry_out()
     except BootFailed as error:

@@ -14,12 +14,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from lab.console import scan
+from lab.console.finding import Effect
 from lab.errors import LabError
 from lab.machine.vm import BootFailed
 from lab.report.result import Outcome, Result
 from lab.run import runner
 from lab.run.outcome import not_run
 from lab.run.plan import RunPlan
+from lab.run.record import Recorder
 from lab.run.runner import Guests
 from lab.run.verdict import verdict
 from lab.run.watch import Interrupted
@@ -55,6 +58,7 @@ class Session:
     interrupted: bool = False
     _gates: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
     _dead: set[str] = field(default_factory=set)
+    _boot_notes: dict[str, list[str]] = field(default_factory=dict)
 
     def interrupt(self) -> None:
         """Stop early: runs in flight are recorded as interrupted, the others as not run."""
@@ -91,20 +95,22 @@ class Session:
                 return
             if self.stop.is_set():
                 put(Progress(job.plan, not_run(job.plan, Outcome.SKIP, ["interrupted before it ran"], "")))
-            elif job.skip or job.guests is None:
-                put(Progress(job.plan, not_run(job.plan, Outcome.SKIP, list(job.skip), "")))
             else:
                 put(Progress(job.plan, None))
-                put(Progress(job.plan, self._one(job.plan, job.guests)))
+                put(Progress(job.plan, self._one(job)))
 
-    def _one(self, plan: RunPlan, guests: Guests) -> Result:
+    def _one(self, job: Job) -> Result:
+        plan, guests = job.plan, job.guests
         directory = self.directory / plan.kernel.name / folder_name(plan.id)
         try:
-            if not self._boots(plan, guests):
+            if guests is not None and not job.skip and not self._boots(plan, guests):
                 return not_run(plan, Outcome.SKIP, [_DEAD], "")
             directory.mkdir(parents=True)
             plan.save(directory)
-            runner.run(plan, guests, directory, self.stop.is_set)
+            if guests is None or job.skip:
+                _record_skip(directory, job.skip)
+            else:
+                runner.run(plan, guests, directory, self.stop.is_set, self._boot_notes.get(plan.kernel.name, []))
             result = verdict(directory)
             result.save(directory)
             return result
@@ -130,11 +136,25 @@ class Session:
             try:
                 if not plan.fresh_boot:
                     guests.prepare(self._watch)
+                    self._boot_notes.setdefault(name, _said_at_boot(guests.boot_console()))
             except BootFailed:
                 self._dead.add(name)  # this run goes on, and reports it
             except LabError:
                 pass  # it meets this run again, and is reported there
             return True
+
+
+def _said_at_boot(console: Path | None) -> list[str]:
+    """Failures that the kernel reported before any scenario: no scenario's fault, but not to be kept quiet."""
+    found = scan.scan_file(console) if console is not None else []
+    return [f"while it booted, the kernel reported: {f.kind}: {f.title}" for f in found if f.effect is Effect.FAIL]
+
+
+def _record_skip(directory: Path, reasons: tuple[str, ...]) -> None:
+    """The record of a run that this kernel cannot take, as its files say: no machine was started."""
+    recorder = Recorder(directory)
+    recorder.event("skip", reasons=list(reasons))
+    recorder.end("skipped")
 
 
 def folder_name(run_id: str) -> str:

@@ -66,6 +66,9 @@ class FakeGuests:
     ops: list[str] = field(default_factory=list)
     threads: list[threading.Thread] = field(default_factory=list)
 
+    def boot_console(self) -> Path | None:
+        return None
+
     def prepare(self, watch: Callable[[], None]) -> None:
         self.before()
 
