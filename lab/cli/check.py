@@ -16,7 +16,7 @@ from lab.scenario.schema import json_schema
 
 
 def check(
-    paths: Annotated[list[Path] | None, typer.Argument(metavar="[FILE|FOLDER]...",
+    paths: Annotated[list[Path] | None, typer.Argument(metavar="FILE|FOLDER",
                                                         help="None: the whole library.")] = None,
 ) -> None:
     """Say everything that is wrong in scenario files, with file:line:column. Exit 0 or 2."""

@@ -18,7 +18,7 @@ Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 @app.command()
 def scenarios(
-    words: Annotated[list[str] | None, typer.Argument(metavar="[SCENARIO|TAG|FILE]...")] = None,
+    words: Annotated[list[str] | None, typer.Argument(metavar="SCENARIO|TAG|FILE")] = None,
     as_json: Json = False,
 ) -> None:
     """The scenarios: for each file its name, tags and runs after matrix expansion."""

@@ -29,7 +29,7 @@ from lab.scenario.library import load_library, select
 from lab.scenario.load import ScenarioRun
 
 Words = Annotated[list[str] | None, typer.Argument(
-    metavar="[SCENARIO|TAG|FILE]...", help="Names, tags, run ids or files of scenarios; none: all of the library.")]
+    metavar="SCENARIO|TAG|FILE", help="Names, tags, run ids or files of scenarios; none: all of the library.")]
 Kernels = Annotated[list[str] | None, typer.Option(
     "-k", "--kernel", metavar="KERNEL",
     help="A name of kernels/*.yaml, debian:6.12, a built tree, a bzImage. Repeatable.")]
