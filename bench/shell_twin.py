@@ -278,7 +278,10 @@ class _Writer:
             return _KEYS.get(key, "FAIL") if key is not None else "FAIL"
         if expect.status is not None:
             return "GOOD" if expect.status in ("GOOD", "CONDITION_MET") else _STATUS.get(expect.status, "FAIL")
-        failing = expect.ok is False or expect.errno or expect.host_status or expect.any_of
+        if expect.any_of is not None:
+            wanted = {self._want(choice) for choice in expect.any_of}
+            return wanted.pop() if len(wanted) == 1 else "ANY"
+        failing = expect.ok is False or expect.errno or expect.host_status
         return "FAIL" if failing else "GOOD"
 
     def _payload(self, given: Scsi, built: Built, key: str, size: int) -> tuple[list[str], str]:

@@ -59,8 +59,9 @@ def ready(spec: str, store: Store, *, shape: Shape | None = None, say: Callable[
     parts = Parts(kernel.image, kernel.modules, image.path, disk,
                   f"{kernel.identity} {image.identity} {disk.name if disk else ''}")
     store.checkpoints.mkdir(parents=True, exist_ok=True)
-    prune(store.images, store.checkpoints)
-    return Ready(kernel, Engine(parts, final, accel, store.checkpoints,
+    boots = store.root / "boots"
+    prune(store.images, store.checkpoints, boots)
+    return Ready(kernel, Engine(parts, final, accel, store.checkpoints, boots,
                                 lambda name: store.lock(name, say=say), say))
 
 

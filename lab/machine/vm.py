@@ -74,12 +74,13 @@ class Vm:
 
 @dataclass
 class Engine:
-    """Makes guests of one kernel. `directory` is where this kernel's checkpoints lie."""
+    """Makes guests of one kernel. Checkpoints lie in `directory`; `boots` is for a guest that boots without one."""
 
     parts: Parts
     shape: Shape
     accelerator: Accelerator
     directory: Path
+    boots: Path
     lock: Lock
     say: Say
     _boot_failed: tuple[str, Path] | None = None
@@ -186,7 +187,8 @@ class Engine:
 
     @contextlib.contextmanager
     def _booted(self, shape: Shape, workdir: Path, watch: Callable[[], None]) -> Iterator[Vm]:
-        with tempfile.TemporaryDirectory(prefix=".boot-", dir=self.directory) as tmp:
+        self.boots.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="boot-", dir=self.boots) as tmp:
             plan = self._plan(Path(tmp) / "initrd", shape)
             started = time.monotonic()
             with qemu.start(plan, memory=Path(tmp) / "ram", memory_mib=shape.memory_mib, shared=False,
