@@ -22,6 +22,7 @@ from lab.wire import Hello
 BOOT_DEADLINE_S = 30.0  # with KVM; multiplied by the accelerator's slow-down
 _RESUME_DEADLINE_S = 20.0
 _LAST_WORDS_S = 5.0
+_NEEDED_TO_BOOT = ("VIRTIO_BLK", "VIRTIO_PCI", "VIRTIO_CONSOLE", "EXT4_FS", "SERIAL_8250_CONSOLE")
 _ATTEMPTS = 2  # to make a checkpoint; then every scenario boots
 Say = Callable[[str], None]
 Lock = Callable[[str], contextlib.AbstractContextManager[object]]
@@ -221,14 +222,22 @@ class Engine:
         try:
             return link, link.hello(deadline_s=deadline_s)
         except LinkTimeout:
-            raise BootFailed(f"the kernel did not come up within {deadline_s:g} s", machine.console) from None
+            why = f"the kernel did not come up within {deadline_s:g} s{self._hint()}"
+            raise BootFailed(why, machine.console) from None
         except LinkLost:
             process.ended(machine.child, _LAST_WORDS_S)
             how = f"QEMU: {machine.how_it_ended()}, {machine.last_words()}"
             if machine.how_it_ended() != "exit 0":  # only that is a guest's own end
                 raise LabError(f"QEMU itself ended while the kernel booted ({how}); signal 9 is somebody's kill or "
                                f"the host's want of memory, signal 7 a full disk under {self.directory}") from None
-            raise BootCrashed(f"the kernel ended before it came up ({how})", machine.console) from None
+            raise BootCrashed(f"the kernel ended before it came up ({how}){self._hint()}", machine.console) from None
+
+
+    def _hint(self) -> str:
+        if self.parts.modules:
+            return ""
+        return ("; no modules of it are known (give them as IMAGE:MODULES), so what it needs to boot must be built in: "
+                + ", ".join(f"CONFIG_{option}" for option in _NEEDED_TO_BOOT))
 
 
 @contextlib.contextmanager
