@@ -1,12 +1,13 @@
 """The scenarios in fresh guests through `lab run`, against the same work as shell scripts in boots of virtme-ng.
 
-Usage: python bench/suite.py [-k KERNEL] [--rounds 1] [--sample N | --matrix] [SCENARIO|TAG|FILE]... Two guests side by
+Usage: python bench/suite.py [-k KERNEL] [--rounds 1] [--sample 20] [--matrix] [SCENARIO|TAG|FILE]... Two guests side by
 side on both sides. Prints a table and, as its last line, one JSON object. Exit: 0 measured, 1 not.
 
 First `lab run` goes over all runs of the library: that gives the CPU time of the lab itself for each run, and which
 runs this kernel can do. Then each round times the shell twins (shell_twin.py) of the chosen runs, and `lab run` on the
 same ones before and after; the slower of the two counts.
-Chosen is one run of every scenario, the same ones each time; --sample N takes N of them, --matrix takes every run.
+Chosen is one run of each of 20 scenarios, the same ones each time; --sample N takes N, and 0 all of them; --matrix
+chooses from every run of every matrix.
 """
 
 from __future__ import annotations
@@ -162,14 +163,14 @@ def _end_all(running: list[_Slot]) -> None:
         slot.stack.close()
 
 
-def pick(runs: Sequence[ScenarioRun], sample: int | None, matrix: bool) -> list[ScenarioRun]:
+def pick(runs: Sequence[ScenarioRun], sample: int, matrix: bool) -> list[ScenarioRun]:
     """The runs that are compared, in the order of the library; which ones does not depend on chance."""
     words = {word_of(run): run.scenario.scenario for run in runs}  # a file outside of the library goes as a whole
     lots = sorted(words, key=lambda word: hashlib.sha256(word.encode()).hexdigest())
     if not matrix:
         of_scenario = {words[word]: word for word in reversed(lots)}
         lots = [word for word in lots if of_scenario[words[word]] == word]
-    taken = set(lots[:sample])
+    taken = set(lots[:sample or None])
     return [run for run in runs if word_of(run) in taken]
 
 
@@ -249,11 +250,11 @@ def main() -> int:
     parser.add_argument("words", nargs="*", metavar="SCENARIO|TAG|FILE", help="as for `lab run`; default: the library")
     parser.add_argument("-k", "--kernel", default=None, help="as for `lab run`; default: the default kernel")
     parser.add_argument("--rounds", type=int, default=1, help="of the comparison")
-    parser.add_argument("--sample", type=int, default=None, metavar="N", help="compare on N runs only")
-    parser.add_argument("--matrix", action="store_true", help="compare on every run of the matrices: takes long")
+    parser.add_argument("--sample", type=int, default=20, metavar="N", help="compare on N runs; 0: on all")
+    parser.add_argument("--matrix", action="store_true", help="choose from every run, not one of each scenario")
     given = parser.parse_args()
-    if given.rounds < 1 or (given.sample is not None and given.sample < 1):
-        parser.error("--rounds and --sample must be at least 1")
+    if given.rounds < 1 or given.sample < 0:
+        parser.error("--rounds must be at least 1, --sample at least 0")
     try:
         found = measure(given)
     except (LabError, OSError, ValueError) as error:
