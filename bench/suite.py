@@ -1,12 +1,12 @@
 """The scenarios in fresh guests through `lab run`, against the same work as shell scripts in boots of virtme-ng.
 
-Usage: python bench/suite.py [-k KERNEL] [--rounds 1] [--sample 20] [--matrix] [SCENARIO|TAG|FILE]... Two guests side by
+Usage: python bench/suite.py [-k KERNEL] [--rounds 1] [--sample 10] [--matrix] [SCENARIO|TAG|FILE]... Two guests side by
 side on both sides. Prints a table and, as its last line, one JSON object. Exit: 0 measured, 1 not.
 
 First `lab run` goes over all runs of the library: that gives the CPU time of the lab itself for each run, and which
 runs this kernel can do. Then each round times the shell twins (shell_twin.py) of the chosen runs, and `lab run` on the
 same ones before and after; the slower of the two counts.
-Chosen is one run of each of 20 scenarios, the same ones each time; --sample N takes N, and 0 all of them; --matrix
+Chosen is one run of each of 10 scenarios, the same ones each time; --sample N takes N, and 0 all of them; --matrix
 chooses from every run of every matrix.
 """
 
@@ -250,7 +250,7 @@ def main() -> int:
     parser.add_argument("words", nargs="*", metavar="SCENARIO|TAG|FILE", help="as for `lab run`; default: the library")
     parser.add_argument("-k", "--kernel", default=None, help="as for `lab run`; default: the default kernel")
     parser.add_argument("--rounds", type=int, default=1, help="of the comparison")
-    parser.add_argument("--sample", type=int, default=20, metavar="N", help="compare on N runs; 0: on all")
+    parser.add_argument("--sample", type=int, default=10, metavar="N", help="compare on N runs; 0: on all")
     parser.add_argument("--matrix", action="store_true", help="choose from every run, not one of each scenario")
     given = parser.parse_args()
     if given.rounds < 1 or given.sample < 0:
