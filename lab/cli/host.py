@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
@@ -22,7 +22,6 @@ from lab.machine.prune import prune
 from lab.machine.vm import Engine, Parts
 from lab.run.plan import Environment, KernelFacts
 
-MEMORY_MIB, CPUS = 512, 2
 _GUEST_COST_MIB = 400  # resident memory of one more guest under load, the shared part not counted
 
 
@@ -53,9 +52,8 @@ def ready(spec: str, store: Store, *, shape: Shape | None = None, say: Callable[
         if kernel.modules:
             disk = module_disk(kernel.modules, kernel.identity, store.images,
                                lambda: store.lock("modules", say=say), say)
-    base = shape or Shape(MEMORY_MIB, CPUS)
-    final = Shape(base.memory_mib, base.cpus, accel.name, base.network_port,
-                  (*base.cmdline, *kernel.cmdline.split()))
+    base = shape or Shape()
+    final = replace(base, accelerator=accel.name, cmdline=(*base.cmdline, *kernel.cmdline.split()))
     parts = Parts(kernel.image, kernel.modules, image.path, disk,
                   f"{kernel.identity} {image.identity} {disk.name if disk else ''}")
     store.checkpoints.mkdir(parents=True, exist_ok=True)

@@ -51,11 +51,6 @@ def resume(name: str) -> None:
     _call(_SUSPEND, name, flags=_SKIP_LOCKFS | _NOFLUSH)
 
 
-def suspended(name: str) -> bool:
-    """Whether the device holds its I/O."""
-    return bool(_flags(name) & _SUSPENDED)
-
-
 def remove(name: str) -> None:
     """Take the device away. EBUSY is tried again for two seconds: a last close may still be under way."""
     end = time.monotonic() + 2

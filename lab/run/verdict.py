@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -39,8 +38,7 @@ def verdict(directory: Path) -> Result:
 
 
 def _fault(finding: Finding, plan: RunPlan) -> KernelFault:
-    allowed = next((m.reason for m in plan.scenario.expect.kernel.allow
-                    if re.search(m.match, finding.title) or re.search(m.match, finding.text)), None)
+    allowed = plan.scenario.expect.kernel.allowed(finding.title, finding.text)
     return KernelFault(finding.kind, finding.title, finding.fingerprint, finding.step, allowed, finding.text)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -62,6 +61,5 @@ class Watch:
                 self._patient_until = now + _PATIENCE_S * self._plan.environment.slowdown
 
     def _is_hang(self, finding: Finding) -> bool:
-        allowed = self._plan.scenario.expect.kernel.allow
-        return finding.effect is Effect.FAIL and finding.kind in _HANGS and not any(
-            re.search(m.match, finding.title) or re.search(m.match, finding.text) for m in allowed)
+        return (finding.effect is Effect.FAIL and finding.kind in _HANGS
+                and self._plan.scenario.expect.kernel.allowed(finding.title, finding.text) is None)

@@ -48,7 +48,6 @@ Scalar = StrictStr | StrictInt | StrictFloat | StrictBool
 Name = Annotated[str, Text(pattern=NAME, max_length=64)]
 LunRef = Annotated[str, Text(pattern=LUN)]
 LUN_TEXT = "a LUN: its backstore's name, or TARGET/NUMBER where that is behind several"
-Hex = Annotated[str, Text(pattern=HEX)]
 ModuleName = Annotated[str, Text(pattern=MODULE, max_length=64)]
 Regex = Annotated[str, Text(min_length=1), AfterValidator(_compiles)]
 Argument = Annotated[str, AfterValidator(_no_nul)]

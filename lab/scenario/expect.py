@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -94,6 +95,10 @@ class KernelExpect(Strict):
 
     allow: list[KernelMessage] = Field(default_factory=list, description="messages that are let pass")
     require: list[KernelMessage] = Field(default_factory=list, description="messages that must come")
+
+    def allowed(self, title: str, text: str) -> str | None:
+        """The reason why a kernel report with this title and text is let pass; None when it is not."""
+        return next((m.reason for m in self.allow if re.search(m.match, title) or re.search(m.match, text)), None)
 
 
 class ScenarioExpect(Strict):
