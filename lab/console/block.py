@@ -7,6 +7,7 @@ from enum import Enum
 
 from lab.console.finding import MAX_TEXT_BYTES, Finding, Severity
 from lab.console.frames import frame_of, instruction_of, is_frame, is_stall_tick, named_in, telling
+from lab.console.late import Timeline
 from lab.console.line import Line
 from lab.console.rule import End, Rule
 from lab.console.rules import CUT_HERE
@@ -58,11 +59,14 @@ class Fate(Enum):
     """Not part of it; the report is over."""
 
 
-def one_line(rule: Rule, match: re.Match[str], line: Line, step: int | None) -> Finding:
+def one_line(rule: Rule, match: re.Match[str], line: Line, timeline: Timeline) -> Finding:
     """The finding of a rule whose report is its first line; floods of these are common, so nothing is built up."""
     title = normalise(_base_title(rule, match))
+    late_s = timeline.span_s(line.text, line.time_s) if rule.late else None
+    began = timeline.attribute(timeline.marks.now, line.time_s, late_s or 0.0)
     return Finding(rule.kind, title, fingerprint(rule.kind, title, ()), rule.severity, rule.effect, rule.fatal,
-                   line.number, line.number, line.time_s, step, line.raw, (), True)
+                   line.number, line.number, line.time_s, began.step, line.raw, (), True, began.reported, began.late_s,
+                   began.beside)
 
 
 def _base_title(rule: Rule, match: re.Match[str]) -> str:
@@ -75,8 +79,10 @@ def _base_title(rule: Rule, match: re.Match[str]) -> str:
 class Block:
     """One open report. Bounded in lines, text and frames."""
 
-    def __init__(self, rule: Rule, match: re.Match[str], line: Line, step: int | None) -> None:
-        self.rule, self.match, self.step = rule, match, step
+    def __init__(self, rule: Rule, match: re.Match[str], line: Line, timeline: Timeline) -> None:
+        self.rule, self.match = rule, match
+        self._timeline, self._flight = timeline, timeline.marks.now
+        self._late_s: float | None = None
         self.first = line
         self.last = line
         self.stack_seen = False
@@ -129,11 +135,13 @@ class Block:
     def finding(self) -> Finding:
         """The report as far as it was seen."""
         title, frames = self._title(), tuple(self._frames)
+        began = self._timeline.attribute(self._flight, self.first.time_s, self._late_s or 0.0)
         return Finding(
             kind=self.rule.kind, title=title, fingerprint=fingerprint(self.rule.kind, title, frames),
             severity=self._severity(), effect=self.rule.effect, fatal=self.rule.fatal,
-            line=self.first.number, last_line=self.last.number, time_s=self.first.time_s, step=self.step,
+            line=self.first.number, last_line=self.last.number, time_s=self.first.time_s, step=began.step,
             text="\n".join(self._text), frames=frames, complete=self.complete,
+            reported=began.reported, late_s=began.late_s, beside=began.beside,
         )
 
     def _name(self, text: str) -> None:
@@ -162,7 +170,9 @@ class Block:
             self._text_bytes = MAX_TEXT_BYTES
 
     def _learn(self, text: str) -> None:
-        """Frames of the first stack, the instruction pointer before it, the kind of access."""
+        """Frames of the first stack, the instruction pointer before it, the kind of access, since when."""
+        if self.rule.late and self._late_s is None:
+            self._late_s = self._timeline.span_s(text, self.last.time_s)
         if _TRACE.match(text):
             self._stack_over = self.stack_seen and bool(telling(self._frames, 1))
             self.stack_seen = True

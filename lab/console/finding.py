@@ -50,13 +50,19 @@ class Finding:
     time_s: float | None
     """printk timestamp of the first line."""
     step: int | None
-    """The step between whose marks it began; None before, after and outside of steps."""
+    """The step in flight when it began (lab/console/late.py); None before, after and outside of steps."""
     text: str
     """The raw lines, at most MAX_TEXT_BYTES."""
     frames: tuple[str, ...]
     """Reliable frames of its first stack, innermost first, as `symbol+0xoff/0xsize [module]`."""
     complete: bool
     """Its end was seen."""
+    reported: int | None = None
+    """The step in flight when it was printed."""
+    late_s: float = 0.0
+    """Seconds between its beginning and its report, as the report says; 0.0 for what is reported at once."""
+    beside: tuple[str, ...] = ()
+    """Names of the background steps in flight when it began."""
 
 
 def first_cause(findings: Iterable[Finding]) -> Finding | None:
@@ -94,9 +100,20 @@ def _place(finding: Finding) -> list[str]:
     parts.append(span)
     if finding.time_s is not None:
         parts.append(f"at {finding.time_s:.6f} s")
-    if finding.step is not None:
-        parts.append(f"step {finding.step}")
+    parts += _when(finding)
     if not finding.complete:
         parts.append("cut off")
     parts.append(f"fingerprint {finding.fingerprint}")
+    return parts
+
+
+def _when(finding: Finding) -> list[str]:
+    """The step; for a late report also how long it had gone on and which step it was printed in."""
+    parts = [f"step {finding.step}"] if finding.step is not None else []
+    if finding.late_s > 0.0:
+        printed = "" if finding.reported == finding.step else (
+            ", reported outside of steps" if finding.reported is None else f", reported in step {finding.reported}")
+        parts.append(f"began {finding.late_s:.0f} s earlier{printed}")
+    if finding.beside:
+        parts.append("beside " + " and ".join(finding.beside))
     return parts

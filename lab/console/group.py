@@ -10,6 +10,7 @@ import re
 
 from lab.console.block import Block, Fate, one_line
 from lab.console.finding import Finding
+from lab.console.late import Timeline
 from lab.console.line import Line
 from lab.console.rule import End, Rule
 
@@ -42,7 +43,8 @@ _STALLS = frozenset({"rcu-stall", "soft-lockup", "hard-lockup", "hung-task", "wo
 class Grouper:
     """The open reports of a log."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeline: Timeline) -> None:
+        self._timeline = timeline
         self._open: dict[str | None, Block] = {}
         self._aliases: dict[str, Block] = {}
 
@@ -51,11 +53,11 @@ class Grouper:
         """A report is open, so every line matters."""
         return bool(self._open)
 
-    def take(self, line: Line, fired: tuple[Rule, re.Match[str]] | None, step: int | None) -> list[Finding]:
+    def take(self, line: Line, fired: tuple[Rule, re.Match[str]] | None) -> list[Finding]:
         """One line of the kernel and the rule that it fires; the reports that it closes, and itself if one line."""
         done = self._give_up(line)
         if fired and fired[0].end is End.LINE:
-            return [*done, one_line(fired[0], fired[1], line, step)]
+            return [*done, one_line(fired[0], fired[1], line, self._timeline)]
         block = self._block_for(line)
         if fired is None:
             return done if block is None else [*done, *self._offer(block, line)]
@@ -66,8 +68,23 @@ class Grouper:
         if block:
             block.displaced()
             done.append(self._close(block))
-        self._open[line.caller] = Block(rule, match, line, step)
+        self._open[line.caller] = Block(rule, match, line, self._timeline)
         return done
+
+    def follow(self, line: Line, fired: tuple[Rule, re.Match[str]] | None) -> list[Finding]:
+        """A line of which only open reports may take something; the lab's own sysrq ends them all."""
+        if line.text.startswith("sysrq: "):
+            return self.close()
+        block = self._block_for(line)
+        if block is None:
+            return self.idle(line.number)
+        if fired is None:
+            return self._offer(block, line)
+        if _same_report(block, fired[0], line):
+            _join(block, *fired, line)
+            return []
+        block.displaced()
+        return [self._close(block)]
 
     def close(self) -> list[Finding]:
         """All that is still open, in the order of the log."""

@@ -10,8 +10,12 @@ from lab.console.rules import RULES
 
 BOOT_BANNER = b"Linux version "
 MARK = b"lab: "
+TICK_RATE = ("Calibrating delay loop", "clocksource: jiffies:")
+"""Messages of the boot that tell the kernel's tick rate."""
 
-_HINTS = sorted({hint for rule in RULES for hint in rule.hints} | {BOOT_BANNER, MARK}, key=lambda h: (-len(h), h))
+_HINTS = sorted(
+    {hint for rule in RULES for hint in rule.hints} | {BOOT_BANNER, MARK} | {text.encode() for text in TICK_RATE},
+    key=lambda hint: (-len(hint), hint))
 
 
 def _alternatives() -> bytes:

@@ -41,13 +41,15 @@ class Rule:
     """The title names the first telling function."""
     patience: int = 16
     """Lines without a stack after which the report is over."""
+    late: bool = False
+    """It says for how long the thing has gone on (lab/console/late.py)."""
 
 
 def rule(
     kind: str, hints: str, pattern: str, title: str, severity: Severity, end: End,
-    *, effect: Effect = Effect.FAIL, fatal: bool = False, located: bool = True, patience: int = 16,
+    *, effect: Effect = Effect.FAIL, fatal: bool = False, located: bool = True, patience: int = 16, late: bool = False,
 ) -> Rule:
     """A Rule from text: hints are separated by `|`, the pattern is matched at the start of a message."""
     literals = tuple(hint.encode() for hint in hints.split("|"))
     compiled = re.compile(pattern)
-    return Rule(kind, literals, compiled, title, severity, end, effect, fatal, located, patience)
+    return Rule(kind, literals, compiled, title, severity, end, effect, fatal, located, patience, late)

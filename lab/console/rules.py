@@ -92,26 +92,27 @@ LOCKING = (
 STALLS = (
     rule("rcu-stall", "INFO: rcu|rcu: INFO:",
          r"(?:rcu: )?INFO: (?P<flavor>\w+) (?:self-)?detected (?:expedited )?stalls?",
-         "RCU stall", Severity.HANG, End.TRACE, patience=40),
+         "RCU stall", Severity.HANG, End.TRACE, patience=40, late=True),
     rule("rcu-stall", "rcu: rcu_|rcu_sched kthread|rcu_preempt kthread", r"(?:rcu: )?(?P<flavor>rcu_\w+) kthread "
          r"(?:starved for|timer wakeup didn't happen)", "RCU grace-period kthread starved", Severity.HANG, End.TRACE,
-         patience=40),
+         patience=40, late=True),
     rule("soft-lockup", "BUG: soft", _DOGS + r"BUG: soft lockup - CPU#\d+ stuck", "soft lockup", Severity.HANG,
-         End.TRACE, patience=40),
+         End.TRACE, patience=40, late=True),
     rule("hard-lockup", "Watchdog detected|watchdog: CPU|watchdog: Watchdog",
          _DOGS + r"(?:CPU ?\d+: )?(?:Watchdog detected hard LOCKUP"
-         r"|CPU \d+ (?:self-)?detected hard LOCKUP)", "hard lockup", Severity.HANG, End.TRACE, patience=40),
+         r"|CPU \d+ (?:self-)?detected hard LOCKUP)", "hard lockup", Severity.HANG, End.TRACE, patience=40, late=True),
     rule("workqueue-lockup", "BUG: workqueue lockup", r"BUG: workqueue lockup", "workqueue lockup", Severity.HANG,
-         End.TRACE, patience=8),
+         End.TRACE, patience=8, late=True),
     rule("hung-task", "INFO: task",
          r"INFO: task (?P<task>.{1,32}):\d+ (?:is )?blocked (?:in I/O wait )?for more than \d+ seconds",
-         "task hung", Severity.HANG, End.TRACE, patience=16),
+         "task hung", Severity.HANG, End.TRACE, patience=16, late=True),
 )
 
 LEAKS = (
-    rule("kmemleak", "unreferenced object|BUG: memory leak", r"unreferenced object (?:\(percpu\) )?0x"
+    rule("kmemleak", "unreferenced object|kmemleak: unref|BUG: memory leak",
+         r"(?:kmemleak: )?unreferenced (?:percpu )?object (?:\(percpu\) )?0x"
          r"|BUG: memory leak",
-         "memory leak", Severity.LEAK, End.TRACE, patience=24),
+         "memory leak", Severity.LEAK, End.TRACE, patience=24, late=True),
     rule("kmemleak", "kmemleak: ", r"kmemleak: \d+ new suspected memory leaks", "suspected memory leaks",
          Severity.LEAK, End.LINE, located=False),
     rule("ref-tracker", "ref_tracker:", r"ref_tracker: (?P<what>.*?(?:has \d+/\d+ users at"
@@ -138,7 +139,7 @@ NOTES = (
          r"(?:\S+ )?\d+:\d+:\d+:\d+: (?:\[\w+\] )?(?:tag#\d+ )?(?P<what>Device offlined"
          r"|rejecting I/O to (?:offline|dead) device"
          r"|timing out command|Medium access timeout)", "{what}", Severity.NOTE, End.LINE, effect=Effect.NOTE,
-         located=False),
+         located=False, late=True),
     rule("LIO", "ABORT_TASK: Found",
          r"ABORT_TASK: Found referenced \w+ task_tag", "ABORT_TASK: Found referenced task_tag",
          Severity.NOTE, End.LINE, effect=Effect.NOTE, located=False),

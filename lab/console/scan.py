@@ -7,17 +7,21 @@ nothing marks as printk's are user space's text, unless the log has no such mark
 from __future__ import annotations
 
 import hashlib
-import re
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import Enum
 from pathlib import Path
+from typing import BinaryIO
 
 from lab.console.finding import Effect, Finding, Severity
 from lab.console.group import Grouper
+from lab.console.late import Timeline
 from lab.console.line import MAX_LINE_BYTES, Line, parse_line
 from lab.console.marks import Marks
-from lab.console.match import CANDIDATE, CANDIDATE_PLAIN, MARKED, rule_of
+from lab.console.match import CANDIDATE, CANDIDATE_PLAIN, MARKED, TICK_RATE, rule_of
+from lab.console.messages import kernel_said as kernel_said  # the same file read for other questions
+from lab.console.messages import marks_seen as marks_seen
+from lab.console.messages import messages_of_step as messages_of_step
+from lab.console.printed import Printed, Record
 from lab.errors import LabError
 
 CHUNK_BYTES = 1 << 20
@@ -39,10 +43,16 @@ class _Log(Enum):
 class Scanner:
     """Finds kernel failures in a console log that arrives in pieces, cut anywhere."""
 
-    def __init__(self, token: str | None = None) -> None:
-        """`token`: the 16 hex digits in the marks of this run; without it no finding has a step."""
+    def __init__(self, token: str | None = None, printed: Collection[Record] = frozenset()) -> None:
+        """`token`: the 16 hex digits in the marks of this run; without it no finding has a step.
+
+        `printed`: what user space wrote to /dev/kmsg (lab/console/printed.py); it is never taken for the kernel's.
+        """
         self._marks = Marks(token)
-        self._grouper = Grouper()
+        self._timeline = Timeline(self._marks)
+        self._printed = Printed(printed)
+        self._grouper = Grouper(self._timeline)
+        self._counts_to: int | None = None
         self._tail = b""
         self._number = 0
         self._log = _Log.UNDECIDED
@@ -75,6 +85,19 @@ class Scanner:
         if self._log is _Log.UNDECIDED:
             found += self._decide(_Log.PLAIN)
         return self._limited(found + self._grouper.close())
+
+    def printed(self, records: Iterable[Record]) -> None:
+        """More of what user space wrote to /dev/kmsg; told before the console lines of it are fed."""
+        self._printed.add(records)
+
+    def stop(self) -> None:
+        """What begins after the bytes fed so far does not count; reports that are open are read to their end."""
+        self._counts_to = self._number + bool(self._tail)
+
+    @property
+    def in_line(self) -> bool:
+        """The bytes fed so far end in the middle of a line."""
+        return bool(self._tail)
 
     def pending(self) -> list[Finding]:
         """Reports that are open now, as far as they were seen: a dead kernel never writes their end."""
@@ -123,14 +146,20 @@ class Scanner:
         return found + self._kernel_line(line, raw)
 
     def _kernel_line(self, line: Line, raw: bytes) -> list[Finding]:
+        if self._printed.wrote(line):
+            return []
         if line.text.startswith("lab: "):
-            self._marks.see(line.text)
+            self._marks.see(line.text, line.time_s)
             return []
         if line.from_user:
             return []
+        if self._counts_to is not None and line.number > self._counts_to:
+            return self._grouper.follow(line, rule_of(line, raw))
         if line.text.startswith("Linux version "):
             return self._banner(line)
-        return self._grouper.take(line, rule_of(line, raw), self._marks.step)
+        if line.text.startswith(TICK_RATE):
+            self._timeline.learn(line.text)
+        return self._grouper.take(line, rule_of(line, raw))
 
     def _banner(self, line: Line) -> list[Finding]:
         """The kernel's first line; a second one means that the machine went down without a word."""
@@ -138,10 +167,11 @@ class Scanner:
         if self._banners == 1:
             return []
         found = self._grouper.close()
+        self._marks.restart()
         title = "reboot: the kernel started again"
         digest = hashlib.sha256(title.encode()).hexdigest()[:12]
         found.append(Finding("reboot", title, digest, Severity.OOPS, Effect.FAIL, True, line.number, line.number,
-                             line.time_s, self._marks.step, line.raw, (), True))
+                             line.time_s, self._marks.step, line.raw, (), True, self._marks.step))
         return found
 
     # -- is this log marked? --------------------------------------------------------------------------------
@@ -177,56 +207,37 @@ class Scanner:
         return kept
 
 
-def scan_file(path: Path, token: str | None = None) -> list[Finding]:
-    """All findings of a log, in its order. Raises LabError when the file cannot be read."""
-    scanner = Scanner(token)
+def scan_file(
+    path: Path, token: str | None = None, *, printed: Collection[Record] = frozenset(), limit: int | None = None,
+) -> list[Finding]:
+    """All findings of a log, in its order.
+
+    `printed`: what user space wrote to /dev/kmsg, without the agent's marks (lab/console/printed.py). `limit`: bytes of
+    the file that count; what begins beyond them belongs to the lab's own forensics, but a report that began before
+    them is read to its end. Raises LabError when the file cannot be read.
+    """
+    scanner = Scanner(token, printed)
     found: list[Finding] = []
     try:
         with path.open("rb") as log:
-            while data := log.read(CHUNK_BYTES):
+            while data := log.read(CHUNK_BYTES if limit is None else min(CHUNK_BYTES, limit)):
                 found += scanner.feed(data)
+                limit = None if limit is None else limit - len(data)
+                if limit == 0:
+                    found += _after_limit(scanner, log)
+                    break
     except OSError as error:
         raise LabError(f"{path}: the console log cannot be read: {error.strerror}; name a readable file") from error
     found += scanner.close()
     return sorted(found, key=lambda finding: finding.line)
 
 
-def kernel_said(path: Path, patterns: Iterable[str]) -> set[str]:
-    """Those of some regular expressions that match a message of the kernel; what user space printed does not count.
-
-    Raises LabError when the file cannot be read.
-    """
-    open_ones = {pattern: re.compile(pattern) for pattern in patterns}
-    said: set[str] = set()
-    try:
-        with path.open("rb") as log:
-            while open_ones and (raw := log.readline(MAX_LINE_BYTES)):
-                line = parse_line(0, raw) if b"[" in raw else None  # printk's stamp; a flood has none
-                if line is None or not line.kernel or line.from_user or line.text.startswith("lab: "):
-                    continue
-                said.update(p for p, expression in open_ones.items() if expression.search(line.text))
-                open_ones = {p: e for p, e in open_ones.items() if p not in said}
-    except OSError as error:
-        raise LabError(f"{path}: the console log cannot be read: {error.strerror}; name a readable file") from error
-    return said
-
-
-def messages_of_step(path: Path, token: str, step: int, limit: int) -> list[str]:
-    """The last `limit` kernel messages between the marks of a step. Raises LabError when unreadable."""
-    marks = Marks(token)
-    kept: deque[str] = deque(maxlen=max(limit, 0))
-    number = 0
-    try:
-        with path.open("rb") as log:
-            while raw := log.readline(MAX_LINE_BYTES):
-                number += 1
-                if marks.step != step and b"lab: " not in raw:
-                    continue
-                line = parse_line(number, raw)
-                if line.text.startswith("lab: "):
-                    marks.see(line.text)
-                elif line.kernel and marks.step == step:
-                    kept.append(line.raw)
-    except OSError as error:
-        raise LabError(f"{path}: the console log cannot be read: {error.strerror}; name a readable file") from error
-    return list(kept)
+def _after_limit(scanner: Scanner, log: BinaryIO) -> list[Finding]:
+    """The rest of a line that began within the limit, and of the reports that did."""
+    found: list[Finding] = []
+    while scanner.in_line and (data := log.readline(MAX_LINE_BYTES)):
+        found += scanner.feed(data)
+    scanner.stop()
+    while scanner.pending() and (data := log.read(CHUNK_BYTES)):
+        found += scanner.feed(data)
+    return found
