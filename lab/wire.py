@@ -1,20 +1,27 @@
 """Messages between host and guest: JSON lines over a byte stream. All that both sides share.
 
 Host to guest, a request:   {"id": 1, "op": "step", ...arguments}
-Guest to host, any number:  {"id": 1, "event": {...}}          progress of that request
+Guest to host, any number:  {"id": 1, "event": {...}}          signs of life of that request, see below
 then exactly one of:        {"id": 1, "reply": {...}}          the operation was carried out; what it observed
                             {"id": 1, "error": {"kind": "...", "message": "..."}}   the agent itself failed
 
-Operations (all but `ping` run one after the other on a worker; `ping` and `diagnose` are answered at any time):
+Operations (one after the other on a worker; `ping`, `extend`, `confirm` and `diagnose` at any time):
   hello     -> Hello as a dict
   setup     scenario=<expanded scenario as JSON>, token=<16 hex>, seed=<int>
             -> {"ok": true} | {"skip": [reasons]} | {"ok": false, "problem": "...", ...observation}
   step      index=<int>, word=<str>, arguments=<the word's type as JSON>, timeout_s=<float>  -> observation
   teardown  -> {"ok": bool, "problems": [...]}
-  leaks     -> {"left": ["configfs: ...", "scsi host: ...", "module tcm_loop: 1 reference"], "tainted": <new bits, int>}
+  leaks     -> {"left": ["configfs: ...", "scsi host: ...", "module tcm_loop: 1 reference"], "tainted": <new bits, int>,
+            "marked": whether the last mark is in the kernel log}
   ping      -> {}
-  diagnose  -> {"lio": {path: text}, "tasks": "..."}; sysrq w and t go to the kernel log
+  extend    seconds=<float>: every deadline comes later by that; no reply
+  confirm   times_us=[<int>]: an event `denied`, no reply
+  diagnose  -> {"tasks": [task], "lio": {path: text}, "block": {path: text}, "memory": {path: text}}; sysrq w, l, t
+            and d go to the kernel log. A task: {"name", "pid", "state", "wchan", "stack": [frames], "last_ran_s": float
+            or null}
   shell     -> {} when the shell that it started on the port `lab.shell` has ended
+Events, of the operation in progress: {"moved": <requests that disks completed>} once a second; {"printed": [[us, text],
+...]}: what user space wrote to /dev/kmsg; {"denied": [us, ...]}: times at which the kernel said nothing.
 An observation is a flat dict. Keys that exist for every word: ok (bool), problem (str, when not ok), seconds (float).
 Keys by need: errno ("EIO"), status (int), sense (hex), data (hex of the answer, at most DATA_LIMIT bytes), fill (int:
 every byte of the whole answer has this value), received (bytes), residual (int), host_status (int),
@@ -84,3 +91,8 @@ class Decoder:
 def mark(token: str, phase: str, edge: str) -> str:
     """The line that the agent writes to /dev/kmsg: `lab: TOKEN step 3 begin`. The token cannot be guessed by a test."""
     return f"lab: {token} {phase} {edge}"
+
+
+def last_mark(token: str) -> str:
+    """The last line that the agent writes: what the kernel said during the run is on the console before it."""
+    return f"lab: {token} end"

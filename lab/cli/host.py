@@ -11,10 +11,11 @@ from pathlib import Path
 
 from lab.cli.places import KERNELS
 from lab.errors import LabError
+from lab.kernels.checkers import cost_of
 from lab.kernels.kernel import Kernel
 from lab.kernels.resolve import resolve
 from lab.kernels.store import Store, full_disk_explained
-from lab.machine.accel import Accelerator, accelerator
+from lab.machine.accel import accelerator
 from lab.machine.image import guest_image
 from lab.machine.modules import module_disk
 from lab.machine.plan import Shape, qemu_version
@@ -52,8 +53,12 @@ def ready(spec: str, store: Store, *, shape: Shape | None = None, say: Callable[
         if kernel.modules:
             disk = module_disk(kernel.modules, kernel.identity, store.images,
                                lambda: store.lock("modules", say=say), say)
+    cost = cost_of(kernel.config)
+    if cost.checkers:
+        say(f"{kernel.name} has {', '.join(cost.checkers)}: its deadlines are {cost.slowdown:.1f} times as long")
     base = shape or Shape()
-    final = replace(base, accelerator=accel.name, cmdline=(*base.cmdline, *kernel.cmdline.split()))
+    final = replace(base, accelerator=accel.name, slowdown=accel.slowdown * cost.slowdown,
+                    memory_mib=round(base.memory_mib * cost.memory), cmdline=(*base.cmdline, *kernel.cmdline.split()))
     parts = Parts(kernel.image, kernel.modules, image.path, disk,
                   f"{kernel.identity} {image.identity} {disk.name if disk else ''}")
     store.checkpoints.mkdir(parents=True, exist_ok=True)
@@ -63,10 +68,10 @@ def ready(spec: str, store: Store, *, shape: Shape | None = None, say: Callable[
                                 lambda name: store.lock(name, say=say), say))
 
 
-def environment(accel: Accelerator, *, machine: str = "qemu", slowdown: float | None = None) -> Environment:
+def environment(accelerator: str, slowdown: float, *, machine: str = "qemu") -> Environment:
     """What results depend on, on this host; a machine by SSH has no QEMU of ours."""
     qemu = qemu_version() if machine == "qemu" else "none"
-    return Environment(accel.name, slowdown or accel.slowdown, qemu, metadata.version("virtme-ng"),
+    return Environment(accelerator, slowdown, qemu, metadata.version("virtme-ng"),
                        metadata.version("lio-lab"), machine)
 
 

@@ -14,18 +14,18 @@ from lab.scenario import needs
 from lab.scenario.load import ScenarioRun
 
 
-def vm_jobs(chosen: list[ScenarioRun], kernels: list[str], fresh_boot: bool, seed: int) -> list[Job]:
+def vm_jobs(chosen: list[ScenarioRun], kernels: list[str], *, fresh_boot: bool, seed: int,
+            dump_core: bool = False) -> list[Job]:
     """A job for each kernel and run, in the order in which they were asked for. LabError, UsageError."""
     store = Store.default()
     readied = _distinct([host.ready(spec, store) for spec in dict.fromkeys(kernels)])
-    accel = readied[0].engine.accelerator
-    say(f"accelerator: {accel.why}")
-    environment = host.environment(accel)
+    say(f"accelerator: {readied[0].engine.accelerator.why}")
     return [
         Job(RunPlan(id=r.id, word=word_of(r), scenario=r.scenario, values=r.values, path=str(r.path), digest=r.digest,
-                    kernel=one.facts, environment=environment, seed=seed, fresh_boot=fresh_boot),
+                    kernel=one.facts, environment=host.environment(shape.accelerator, shape.slowdown), seed=seed,
+                    fresh_boot=fresh_boot, dump_core=dump_core),
             one.engine, tuple(_lacking(one, r)))
-        for one in readied for r in chosen
+        for one in readied for shape in (one.engine.shape,) for r in chosen
     ]
 
 

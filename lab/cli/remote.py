@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from lab.cli.host import environment, say
 from lab.cli.jobs import word_of
-from lab.machine.accel import Accelerator
 from lab.machine.ssh import SshMachine, parse_address
 from lab.run.plan import KernelFacts, RunPlan
 from lab.run.session import Job
@@ -20,7 +19,7 @@ def remote_jobs(machine: str, chosen: list[ScenarioRun], seed: int) -> list[Job]
     hello = guests.look()
     say(f"{address} runs {hello.release}")
     facts = KernelFacts(f"{address.host}-{hello.release}", hello.release, hello.boot_id, machine)
-    around = environment(Accelerator("ssh", f"the machine {address}"), machine=machine, slowdown=_SLOWDOWN)
+    around = environment("ssh", _SLOWDOWN, machine=machine)
     return [Job(RunPlan(id=r.id, word=word_of(r), scenario=r.scenario, values=r.values, path=str(r.path),
                         digest=r.digest, kernel=facts, environment=around, seed=seed), guests)
             for r in chosen]

@@ -44,12 +44,14 @@ def run(
                                                                "memory allow.")] = None,
     fresh_boot: Annotated[bool, typer.Option("--fresh-boot", help="Boot for every scenario.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Drives all that is random in a scenario.")] = 1,
+    dump_core: Annotated[bool, typer.Option("--dump-core", help="Keep the memory of a guest that hangs or dies, for "
+                                                                "crash or drgn: artifacts/vmcore of its run.")] = False,
     machine: Annotated[str | None, typer.Option(metavar="ssh://[USER@]HOST[:PORT]",
                                                 help="Run on this machine instead of VMs.")] = None,
 ) -> None:
     """Run scenarios on kernels, and say what happened. Exit: 0 passed, 1 a kernel failed, 2 usage, 3 lab, 130 stop."""
     chosen = selected(words or [])
-    raise typer.Exit(_run(chosen, kernels or [], results, jobs, fresh_boot, seed, machine))
+    raise typer.Exit(_run(chosen, kernels or [], results, jobs, fresh_boot, seed, dump_core, machine))
 
 
 def selected(words: list[str]) -> list[ScenarioRun]:
@@ -62,7 +64,7 @@ def selected(words: list[str]) -> list[ScenarioRun]:
 
 
 def _run(chosen: list[ScenarioRun], kernels: list[str], results: Path, width: int | None, fresh_boot: bool,
-         seed: int, machine: str | None) -> int:
+         seed: int, dump_core: bool, machine: str | None) -> int:
     if machine is not None:
         from lab.cli.remote import remote_jobs  # paramiko takes a third of a second to import
 
@@ -70,7 +72,8 @@ def _run(chosen: list[ScenarioRun], kernels: list[str], results: Path, width: in
             raise UsageError("--machine runs on the kernel that the machine runs; leave -k out")
         planned, width = remote_jobs(machine, chosen, seed), 1
     else:
-        planned = vm_jobs(chosen, kernels or [default_spec()], fresh_boot, seed)
+        planned = vm_jobs(chosen, kernels or [default_spec()], fresh_boot=fresh_boot, seed=seed,
+                          dump_core=dump_core)
     directory = new_directory(results)
     session = Session(directory, width or host.default_width())
     with _stoppable(session), Screen(len(planned), session.width) as screen:

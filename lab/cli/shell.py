@@ -42,7 +42,7 @@ def shell(
     with tempfile.TemporaryDirectory(prefix="lab-shell-") as workdir, \
             one.engine.guest(Path(workdir), cmdline=tuple(chosen.scenario.cmdline) if chosen else ()) as vm:
         if chosen:
-            _set_up(vm, chosen, one.engine.accelerator.slowdown)
+            _set_up(vm, chosen, one.engine.shape.slowdown)
         say(f"{one.kernel.name} ({vm.hello.release}); leave with `exit` or Ctrl-D")
         _bridge(vm)
 

@@ -1,7 +1,7 @@
 """The program in the guest that carries out what the host asks: `python3 -m lab.guest.agent [--port NAME | --stdio]`.
 
-One thread reads and answers `ping` at once; one worker carries out everything else, one after the other; `diagnose`
-has a thread of its own. All modules are imported before the first message, so that a checkpoint holds them.
+One thread reads and answers at once what must never wait; one worker carries out everything else, one after the other;
+`diagnose` has a thread of its own. All modules are imported before the first message, so that a checkpoint holds them.
 """
 
 from __future__ import annotations
@@ -17,68 +17,22 @@ import traceback
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from lab.guest import changes, files, io, kmsg, programs, scsi, shell, waiting
+from lab.guest import changes, clock, files, io, kmsg, programs, scsi, shell, waiting
 from lab.guest.diagnosis import diagnose
 from lab.guest.leaks import Snapshot, tainted
 from lab.guest.observation import Observation, Refused, Skip, of_oserror
+from lab.guest.pulse import Pulse
 from lab.guest.registry import DRIVERS, carry_out
 from lab.guest.session import TARGET_ROOT, Session
-from lab.wire import AGENT_PORT, PROTOCOL, Decoder, Hello, WireError, encode, mark
+from lab.guest.stream import POLL_S, StdioStream, Stream, await_port
+from lab.wire import AGENT_PORT, PROTOCOL, Decoder, Hello, WireError, encode, last_mark
 
 # Each registers its drivers when it is imported.
 DRIVER_MODULES = (changes, files, io, programs, scsi, waiting)
 SETUP_S = 55.0
 TEARDOWN_S = 50.0
-_POLL_S = 0.02
-_PORTS = Path("/sys/class/virtio-ports")
-
-
-class Stream(Protocol):
-    """Bytes both ways."""
-
-    def read(self) -> bytes | None:
-        """Some bytes; b"" when there is no peer now; None when there will never be one again."""
-
-    def write(self, data: bytes) -> None: ...
-
-
-class PortStream:
-    """A virtio-serial port, opened once for both ways (a second open is EBUSY). It outlives its peers."""
-
-    def __init__(self, node: str) -> None:
-        self._fd = os.open(node, os.O_RDWR | os.O_CLOEXEC)
-
-    def read(self) -> bytes:
-        with contextlib.suppress(OSError):
-            return os.read(self._fd, 65536)
-        return b""
-
-    def write(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._fd, view[:32768]):]
-
-
-class StdioStream:
-    """Standard input and output; ends with its peer."""
-
-    def __init__(self) -> None:
-        self._in, self._out = os.dup(0), os.dup(1)
-        # Nothing else may write between the messages, and no child may read them.
-        null = os.open(os.devnull, os.O_RDWR)
-        os.dup2(null, 0)
-        os.dup2(2, 1)
-        os.close(null)
-
-    def read(self) -> bytes | None:
-        return os.read(self._in, 65536) or None
-
-    def write(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._out, view):]
 
 
 class Agent:
@@ -90,6 +44,8 @@ class Agent:
         self._work: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._session: Session | None = None
         self._snapshot: Snapshot | None = None
+        self._token = ""
+        self._pulse = Pulse(self._send)
         self._operations: dict[str, Callable[[dict[str, Any]], Observation]] = {
             "hello": lambda _: hello(), "setup": self._setup, "step": self._step, "teardown": self._teardown,
             "leaks": self._leaks, "shell": lambda _: shell.serve(),
@@ -103,7 +59,7 @@ class Agent:
         while (data := self._stream.read()) is not None:
             if not data:
                 decoder = Decoder()  # what a peer left half said is not the next one's beginning
-                time.sleep(_POLL_S)
+                time.sleep(POLL_S)
                 continue
             try:
                 for message in decoder.feed(data):
@@ -121,6 +77,10 @@ class Agent:
     def _dispatch(self, message: dict[str, Any]) -> None:
         if message.get("op") == "ping":
             self._send({"id": message["id"], "reply": {}})
+        elif message.get("op") == "extend":
+            clock.lose(float(message["seconds"]))
+        elif message.get("op") == "confirm":
+            self._pulse.confirm(message["id"], message["times_us"])
         elif message.get("op") == "diagnose":
             answer = threading.Thread(target=self._answer, args=(message, lambda _: diagnose(self._root)), daemon=True)
             answer.start()
@@ -129,7 +89,11 @@ class Agent:
 
     def _drain(self) -> None:
         while (message := self._work.get()) is not None:
-            self._answer(message, self._operations.get(str(message.get("op")), _unknown))
+            self._answer(message, self._carry_out)
+
+    def _carry_out(self, message: dict[str, Any]) -> Observation:
+        with self._pulse.during(message["id"]):
+            return self._operations.get(str(message.get("op")), _unknown)(message)
 
     def _answer(self, message: dict[str, Any], operation: Callable[[dict[str, Any]], Observation]) -> None:
         try:
@@ -148,10 +112,10 @@ class Agent:
         if self._session is not None:
             raise RuntimeError("a scenario is already set up; tear it down first")
         session = Session(message["scenario"], message["token"], message["seed"], root=self._root)
-        self._session, self._snapshot = session, Snapshot(session.configuration)
-        started = time.monotonic()
-        with _marked(session, "setup"):
-            seen = _attempt(lambda: session.setup(started + message.get("timeout_s", SETUP_S)))
+        self._session, self._snapshot, self._token = session, Snapshot(session.configuration), session.token
+        started, deadline = time.monotonic(), clock.now() + message.get("timeout_s", SETUP_S)
+        with kmsg.marked(session.token, "setup"):
+            seen = _attempt(lambda: session.setup(deadline))
         return {**seen, "seconds": round(time.monotonic() - started, 6)}
 
     def _step(self, message: dict[str, Any]) -> Observation:
@@ -160,37 +124,25 @@ class Agent:
             raise RuntimeError("no scenario is set up")
         if word not in DRIVERS:
             raise RuntimeError(f"no driver for the word {word!r}")
-        started = time.monotonic()
-        with _marked(session, f"step {message['index']}"):
-            seen = carry_out(session, word, message["arguments"], started + message["timeout_s"])
+        started, deadline = time.monotonic(), clock.now() + message["timeout_s"]
+        with kmsg.marked(session.token, f"step {message['index']}"):
+            seen = carry_out(session, word, message["arguments"], deadline)
         return {**seen, "seconds": round(time.monotonic() - started, 6)}
 
     def _teardown(self, message: dict[str, Any]) -> Observation:
         session, self._session = self._session, None
         if session is None:
             return {"ok": True, "problems": [], "seconds": 0.0}
-        started = time.monotonic()
-        with _marked(session, "teardown"):
-            problems = session.teardown(started + message.get("timeout_s", TEARDOWN_S))
+        started, deadline = time.monotonic(), clock.now() + message.get("timeout_s", TEARDOWN_S)
+        with kmsg.marked(session.token, "teardown"):
+            problems = session.teardown(deadline)
         return {"ok": not problems, "problems": problems, "seconds": round(time.monotonic() - started, 6)}
 
     def _leaks(self, message: dict[str, Any]) -> Observation:
         if self._snapshot is None:
-            return {"left": [], "tainted": 0}
-        return {"left": self._snapshot.left(), "tainted": self._snapshot.new_taint()}
-
-
-class _marked:
-    """Begin and end of a phase in the kernel log, whatever happens between."""
-
-    def __init__(self, session: Session, phase: str) -> None:
-        self._token, self._phase = session.token, phase
-
-    def __enter__(self) -> None:
-        kmsg.write(mark(self._token, self._phase, "begin"))
-
-    def __exit__(self, *_: object) -> None:
-        kmsg.write(mark(self._token, self._phase, "end"))
+            return {"left": [], "tainted": 0, "marked": False}
+        left, tainted = self._snapshot.left(), self._snapshot.new_taint()
+        return {"left": left, "tainted": tainted, "marked": kmsg.write(last_mark(self._token))}
 
 
 def _attempt(action: Callable[[], None]) -> Observation:
@@ -218,23 +170,6 @@ def hello() -> Observation:
                             int(memory.readline().split()[1]), platform.python_version(), cmdline.read().strip()))
 
 
-def port_node(name: str) -> str | None:
-    """The device of the virtio-serial port of this name; its number depends on the other devices."""
-    for port in _PORTS.glob("*"):
-        with contextlib.suppress(OSError):
-            if (port / "name").read_text().strip() == name:
-                return f"/dev/{port.name}"
-    return None
-
-
-def _await_port(name: str) -> PortStream:
-    while True:
-        node = port_node(name)
-        if node is not None and os.path.exists(node):
-            return PortStream(node)
-        time.sleep(_POLL_S)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="lab.guest.agent")
     parser.add_argument("--port", default=AGENT_PORT)
@@ -242,7 +177,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("-1000")
-    Agent(StdioStream() if arguments.stdio else _await_port(arguments.port)).serve()
+    Agent(StdioStream() if arguments.stdio else await_port(arguments.port)).serve()
 
 
 if __name__ == "__main__":

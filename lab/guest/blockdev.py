@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab.guest import configfs, dm, modules
+from lab.guest import clock, configfs, dm, modules
 from lab.guest.observation import Refused, Skip
 
 SECTOR = 512
@@ -173,7 +173,7 @@ def wait(condition: Callable[[], Any], deadline: float, what: str, interval: flo
     while True:
         if value := condition():
             return value
-        if time.monotonic() > deadline:
+        if clock.now() > deadline:
             raise Refused(f"{what} did not come in time", errno="ETIMEDOUT")
         time.sleep(interval)
 

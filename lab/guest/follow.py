@@ -23,13 +23,17 @@ def main() -> None:
 
 
 def console_line(record: bytes) -> bytes:
-    """`6,339,5140900,-;text` as `[    5.140900] text` (Documentation/ABI/testing/dev-kmsg); the caller id is kept."""
+    """`6,339,5140900,-;text` as `<6>[    5.140900] text` (Documentation/ABI/testing/dev-kmsg); the caller id is kept.
+
+    The first number shows what user space wrote; a console lacks it.
+    """
     head, _, text = record.partition(b";")
     fields = head.split(b",")
     microseconds = int(fields[2])
     caller = next((f[7:] for f in fields if f.startswith(b"caller=")), b"")
     who = b"[%6s] " % caller if caller else b" "
-    return b"[%5d.%06d]%s%s\n" % (microseconds // 10**6, microseconds % 10**6, who, text.partition(b"\n")[0])
+    stamp = b"<%s>[%5d.%06d]%s" % (fields[0], microseconds // 10**6, microseconds % 10**6, who)
+    return stamp + text.partition(b"\n")[0] + b"\n"
 
 
 if __name__ == "__main__":

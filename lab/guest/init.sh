@@ -16,20 +16,28 @@ $b ip link set lo up 2>/dev/null
 # The disk with this kernel's modules, if it has one; virtio_blk is loaded, because the root is one.
 if [ -e /dev/vdb ]; then $b mount -o ro /dev/vdb /lib/modules; fi
 modprobe -a -q configfs virtio_console sd_mod sg target_core_mod target_core_file target_core_iblock tcm_loop \
-    dm_mod loop 2>/dev/null
+    dm_mod loop qemu_fw_cfg 2>/dev/null
 $b mount -t configfs configfs /sys/kernel/config
 
-echo 1 >/proc/sys/kernel/sysrq
-# Long enough for what scenarios do on purpose, short enough to report a hang soon; 5.1 and newer can look more often.
-echo 45 >/proc/sys/kernel/hung_task_timeout_secs 2>/dev/null
-echo 5 >/proc/sys/kernel/hung_task_check_interval_secs 2>/dev/null
-
+slowdown=1
 read -r cmdline </proc/cmdline
 for word in $cmdline; do
     case $word in
         lab.ssh_key=*) key=${word#lab.ssh_key=} ;;
+        lab.slowdown=*) slowdown=${word#lab.slowdown=} ;;
     esac
 done
+
+echo 1 >/proc/sys/kernel/sysrq
+# Long enough for what scenarios do on purpose and for a slow guest on a busy host, short enough to report a hang soon;
+# 5.1 and newer can look more often. A soft lockup is reported after twice watchdog_thresh.
+echo $((30 + 3 * slowdown)) >/proc/sys/kernel/hung_task_timeout_secs 2>/dev/null
+echo 5 >/proc/sys/kernel/hung_task_check_interval_secs 2>/dev/null
+echo $((10 + 2 * slowdown)) >/proc/sys/kernel/watchdog_thresh 2>/dev/null
+echo $((21 + 8 * slowdown)) >/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout 2>/dev/null
+# However often a task hangs: the detector falls silent after ten reports.
+echo 1000 >/proc/sys/kernel/hung_task_warnings 2>/dev/null
+
 if [ -n "$key" ]; then $b sh /opt/lab/guest/sshd.sh "$key"; fi
 cd /opt
 LD_LIBRARY_PATH=/opt/python/lib /opt/python/bin/python3 -m lab.guest.agent --port lab.agent

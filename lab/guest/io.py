@@ -6,11 +6,10 @@ import contextlib
 import mmap
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from lab.guest import sg
+from lab.guest import clock, sg
 from lab.guest.disks import Disk
 from lab.guest.ledger import Content, Ledger, Ranges, Tally
 from lab.guest.observation import Observation, Refused, of_oserror
@@ -114,7 +113,7 @@ class _Failures:
         self.first = self.first or seen
 
     def over(self) -> bool:
-        if time.monotonic() > self._deadline and not self._over:
+        if clock.now() > self._deadline and not self._over:
             self.add(Refused("not all blocks were reached before the timeout", errno="ETIMEDOUT"), "the step")
             self._over = True
         return self._over or self._stopping.is_set()

@@ -1,4 +1,8 @@
-"""The kernel log: marks written to it, and messages read from it since a scenario began."""
+"""The kernel log as /dev/kmsg has it: marks written to it, what the kernel said, and what user space wrote into it.
+
+A console shows kernel and user space alike; a record's facility tells them apart (kernel/printk/printk.c,
+devkmsg_write: what user space writes never has the kernel's own, 0).
+"""
 
 from __future__ import annotations
 
@@ -6,26 +10,86 @@ import contextlib
 import os
 import re
 import threading
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lab.wire import mark
 
 DEVICE = "/dev/kmsg"
+MAX_KNOWN = 500_000
+"""Kernel messages whose times are remembered; a kernel that says more is not asked about them any more."""
+_own: Counter[str] = Counter()
+"""Marks of this process that no reader has come across yet."""
 
 
-class KernelLog:
-    """Messages since this object was made. Where /dev/kmsg cannot be opened, there are none."""
+@dataclass(frozen=True)
+class Record:
+    """One record: `6,339,5140900,-;text` (Documentation/ABI/testing/dev-kmsg). Control characters are \\xNN."""
 
-    def __init__(self, device: str = DEVICE) -> None:
-        self._messages: list[str] = []
-        self._lock = threading.Lock()
+    facility: int
+    time_us: int
+    text: str
+
+
+class Reader:
+    """Reads records without waiting: from now on, or `whole`: from the oldest that the kernel still has.
+
+    Where /dev/kmsg cannot be opened, there are none.
+    """
+
+    def __init__(self, device: str = DEVICE, *, whole: bool = False) -> None:
+        self.gap = False
+        """Records were overwritten before they were read."""
         self._fd = -1
         with contextlib.suppress(OSError):
             self._fd = os.open(device, os.O_RDONLY | os.O_NONBLOCK)
-            os.lseek(self._fd, 0, os.SEEK_END)
+            if not whole:
+                os.lseek(self._fd, 0, os.SEEK_END)
+
+    def __iter__(self) -> Iterator[Record]:
+        """The records that came since the last time."""
+        while self._fd >= 0:
+            try:
+                raw = os.read(self._fd, 16384)
+            except BrokenPipeError:  # the next read goes on with the oldest record that is left
+                self.gap = True
+                continue
+            except OSError:
+                return
+            if not raw:
+                return
+            if (record := parse(raw)) is not None:
+                yield record
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = -1
+
+
+def parse(raw: bytes) -> Record | None:
+    """One read of /dev/kmsg is one record; the lines after the first are its dictionary."""
+    head, _, text = raw.partition(b";")
+    fields = head.split(b",")
+    try:
+        return Record(int(fields[0]) >> 3, int(fields[2]), text.partition(b"\n")[0].decode("utf-8", "replace"))
+    except (ValueError, IndexError):
+        return None
+
+
+class KernelLog:
+    """What the kernel said since this object was made; what user space wrote does not count."""
+
+    def __init__(self, device: str = DEVICE) -> None:
+        self._reader = Reader(device)
+        self._messages: list[str] = []
+        self._lock = threading.Lock()
 
     def messages(self) -> list[str]:
         """All messages so far, oldest first."""
         with self._lock:
-            while (record := self._record()) is not None:
-                self._messages.append(record)
+            self._messages += [record.text for record in self._reader if record.facility == 0]
             return list(self._messages)
 
     def find(self, pattern: str) -> str | None:
@@ -33,30 +97,72 @@ class KernelLog:
         expression = re.compile(pattern)
         return next((m for m in self.messages() if expression.search(m)), None)
 
-    def _record(self) -> str | None:
-        # One read is one record: "6,339,5140900,-;text\n KEY=value\n" (Documentation/ABI/testing/dev-kmsg).
-        while self._fd >= 0:
-            try:
-                record = os.read(self._fd, 16384)
-            except BrokenPipeError:  # records were overwritten before we read them; go on with the next
-                continue
-            except OSError:
-                return None
-            return record.partition(b";")[2].partition(b"\n")[0].decode("utf-8", "replace") if record else None
-        return None
-
     def close(self) -> None:
         with self._lock:
-            if self._fd >= 0:
-                os.close(self._fd)
-            self._fd = -1
+            self._reader.close()
 
 
-def write(line: str) -> None:
-    """One line into the kernel log; a machine without /dev/kmsg goes on without marks."""
-    with contextlib.suppress(OSError):
+class Witness:
+    """Knows of each line of the console whether the kernel said it."""
+
+    def __init__(self, device: str = DEVICE) -> None:
+        self._reader = Reader(device, whole=True)
+        self._kernel: set[int] = set()
+        self._first_us: int | None = None
+        self._lock = threading.Lock()
+        self.printed()  # what is older is of no run of ours
+
+    def printed(self) -> list[tuple[int, str]]:
+        """(time in us, text) of what user space wrote since the last call; the agent's own marks are left out."""
+        with self._lock:
+            found = []
+            for record in self._reader:
+                if record.facility == 0:
+                    self._first_us = record.time_us if self._first_us is None else self._first_us
+                    self._kernel.add(record.time_us)
+                elif not _is_own(record.text):
+                    found.append((record.time_us, record.text))
+            return found
+
+    def denied(self, times_us: list[int]) -> list[int]:
+        """Those times at which the kernel said nothing: such a line was printed by something else.
+
+        Nothing is denied when records were missed, nor what is older than all that is known.
+        """
+        first = self._first_us
+        if self._reader.gap or first is None or len(self._kernel) > MAX_KNOWN:
+            return []
+        return [t for t in times_us if t >= first and t not in self._kernel]
+
+
+def _is_own(text: str) -> bool:
+    """Takes a mark that this process wrote off its account; a second one of the same text is somebody else's."""
+    if _own[text] <= 0:
+        return False
+    _own[text] -= 1
+    return True
+
+
+def write(line: str) -> bool:
+    """One line into the kernel log; False where that cannot be done, and a run goes on without marks."""
+    _own[line] += 1
+    try:
         fd = os.open(DEVICE, os.O_WRONLY)
         try:
             os.write(fd, f"<5>{line}\n".encode())
+            return True
         finally:
             os.close(fd)
+    except OSError:
+        _own[line] -= 1
+        return False
+
+
+@contextlib.contextmanager
+def marked(token: str, phase: str) -> Iterator[None]:
+    """Begin and end of a phase in the kernel log, whatever happens between."""
+    write(mark(token, phase, "begin"))
+    try:
+        yield
+    finally:
+        write(mark(token, phase, "end"))

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lab.guest import program
+from lab.guest import clock, program
 from lab.guest.configfs import directories, entries, read_text
 
 # Kept equal to lab.scenario.objects.MODULES_OF_TYPE (a test compares them).
@@ -75,7 +75,7 @@ def unload_ours(names: Sequence[str], *, deadline: float) -> list[str]:
     """Unload those that are there as modules, once nobody uses them; problems."""
     problems = []
     for name in names:
-        while removable(name) and references(name) > 0 and time.monotonic() < deadline:
+        while removable(name) and references(name) > 0 and clock.now() < deadline:
             time.sleep(0.05)
         if removable(name) and (why := unload(name, deadline=deadline + 10)):
             problems.append(f"module {name}: {why}")

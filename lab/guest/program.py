@@ -8,10 +8,10 @@ import shutil
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lab.guest import clock
 from lab.guest.observation import Refused
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -37,7 +37,7 @@ def which(name: str) -> str | None:
 
 def run(argv: Sequence[str], *, deadline: float, stdin: str = "",
         stopping: threading.Event | None = None) -> Finished:
-    """Run a program to its end. `deadline` is on time.monotonic(). Raises Refused when it is missing or too slow,
+    """Run a program to its end. `deadline` is on clock.now(). Raises Refused when it is missing or too slow,
     or when `stopping` is set before it ends.
 
     A program that cannot be killed (it sleeps uninterruptibly) is left behind, so that the agent never hangs on it.
@@ -50,13 +50,15 @@ def run(argv: Sequence[str], *, deadline: float, stdin: str = "",
                              env={**os.environ, "PATH": PATH, "LC_ALL": "C"})
     with contextlib.suppress(OSError), open(f"/proc/{child.pid}/oom_score_adj", "w") as file:
         file.write("0")  # the agent's own -1000 is inherited
+    given: bytes | None = stdin.encode()
     while True:
-        left = max(0.05, deadline - time.monotonic())
+        left = max(0.05, deadline - clock.now())
         try:
-            out, err = child.communicate(stdin.encode(), timeout=left if stopping is None else min(0.2, left))
+            out, err = child.communicate(given, timeout=left if stopping is None else min(0.2, left))
             break
         except subprocess.TimeoutExpired:
-            if time.monotonic() < deadline and not (stopping is not None and stopping.is_set()):
+            given = None  # communicate goes on with what it has not written yet
+            if clock.now() < deadline and not (stopping is not None and stopping.is_set()):
                 continue
             _kill(child)
             raise Refused(f"{argv[0]} did not end in time", errno="ETIMEDOUT") from None

@@ -9,13 +9,12 @@ import os
 import re
 import shutil
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab.guest import blockdev, configfs, disks, dm, modules, program
+from lab.guest import blockdev, clock, configfs, disks, dm, modules, program
 from lab.guest.blockdev import Workshop
 from lab.guest.disks import Disk
 from lab.guest.kmsg import KernelLog
@@ -39,7 +38,7 @@ class Background:
 
 @dataclass
 class Session:
-    """What `setup` made. `deadline` values everywhere are on time.monotonic()."""
+    """What `setup` made. `deadline` values everywhere are on clock.now()."""
 
     scenario: dict[str, Any]
     token: str
@@ -110,7 +109,7 @@ class Session:
         folder.mkdir(exist_ok=True)
         backstore.undo.append(lambda: os.rmdir(folder))
         _run([*_busybox("mount"), "-t", "ext4", node, str(folder)], deadline)
-        backstore.undo.append(lambda: _run([*_busybox("umount"), str(folder)], time.monotonic() + 20))
+        backstore.undo.append(lambda: _run([*_busybox("umount"), str(folder)], clock.now() + 20))
         return folder
 
     def build_target(self, target: Target, deadline: float) -> None:
@@ -214,14 +213,14 @@ class Session:
         for backstore in self.backstores.values():
             _collect(functools.partial(clear_faults, backstore), f"faults of {backstore.name}", problems)
         for name, step in self.background.items():
-            step.thread.join(max(0.0, min(20.0, deadline - time.monotonic())))
+            step.thread.join(max(0.0, min(20.0, deadline - clock.now())))
             if step.thread.is_alive():
                 problems.append(f"background step {name} ({step.word}) did not end")
         problems += self.configuration.teardown()
         for backstore in reversed(self.backstores.values()):
             for undo in reversed(backstore.undo):
                 _collect(undo, f"backstore {backstore.name}", problems)
-        problems += modules.unload_ours(self.unload, deadline=time.monotonic() + 5)
+        problems += modules.unload_ours(self.unload, deadline=clock.now() + 5)
         with contextlib.suppress(OSError):
             shutil.rmtree(self.work)
         self.log.close()

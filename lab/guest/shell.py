@@ -7,19 +7,16 @@ import os
 import pty
 import threading
 import time
-from pathlib import Path
 
 from lab.guest.observation import Observation, Refused
 from lab.guest.program import which
+from lab.guest.stream import port_node
 from lab.wire import SHELL_PORT
-
-_PORTS = Path("/sys/class/virtio-ports")
 
 
 def serve() -> Observation:
     """Run a shell on the port until it ends; then another call may start another one."""
-    node = next((f"/dev/{port.name}" for port in _PORTS.glob("*")
-                 if (port / "name").read_text().strip() == SHELL_PORT), None)
+    node = port_node(SHELL_PORT)
     if node is None:
         raise Refused(f"this machine has no port {SHELL_PORT}")
     port = os.open(node, os.O_RDWR | os.O_CLOEXEC)

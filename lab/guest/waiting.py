@@ -8,9 +8,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from lab.guest import clock
 from lab.guest import configfs as low
-from lab.guest import kmsg
 from lab.guest.files import sysfs_path, within
+from lab.guest.kmsg import marked
 from lab.guest.observation import Observation, Refused, errno_name
 from lab.guest.registry import DRIVERS, carry_out, driver
 from lab.guest.session import Background, Session
@@ -34,7 +35,7 @@ def wait_for(session: Session, deadline: float, *, lun: str | None = None, sysfs
             holds, text = _file(session, lun, sysfs, configfs, equals, exists, match)
         if holds:
             return {"ok": True, "text": text}
-        if time.monotonic() > deadline or session.stopping.is_set():
+        if clock.now() > deadline or session.stopping.is_set():
             return {"ok": False, "errno": "ETIMEDOUT", "text": text,
                     "problem": f"the condition did not come true in time; last seen: {text}"}
         time.sleep(_POLL_S)
@@ -99,14 +100,14 @@ def background(session: Session, deadline: float, *, name: str, step: dict[str, 
     timeout_s = step.get("timeout_s") or step.get("timeout") or 60.0
 
     def work() -> None:
-        started = time.monotonic()
-        try:
-            seen = carry_out(session, word, step[word], started + timeout_s)
-        except Exception as error:  # the agent's own fault: `join` raises it again
-            entry.crash = error
-            return
+        started, deadline = time.monotonic(), clock.now() + timeout_s
+        with marked(session.token, f"background {name}"):
+            try:
+                seen = carry_out(session, word, step[word], deadline)
+            except Exception as error:  # the agent's own fault: `join` raises it again
+                entry.crash = error
+                return
         entry.result = {**seen, "seconds": round(time.monotonic() - started, 6)}
-        kmsg.write(f"lab: {session.token} background {name} end")
 
     entry = Background(threading.Thread(target=work, name=f"background {name}", daemon=True), word)
     session.background[name] = entry
@@ -120,7 +121,8 @@ def join(session: Session, deadline: float, *, name: str) -> Observation:
     entry = session.background.get(name)
     if entry is None:
         raise Refused(f"there is no background step {name!r}")
-    entry.thread.join(max(0.0, deadline - time.monotonic()))
+    while entry.thread.is_alive() and clock.now() < deadline:
+        entry.thread.join(_POLL_S)
     if entry.crash is not None:
         raise entry.crash
     if entry.thread.is_alive() or entry.result is None:

@@ -11,6 +11,7 @@ from lab.errors import LabError
 from lab.wire import PROTOCOL, Decoder, Hello, WireError, encode
 
 _SLICE_S = 0.2  # how often a wait looks up: is the machine alive, was the session interrupted?
+_NOTIFY_S = 5.0
 
 
 class LinkLost(LabError):
@@ -36,46 +37,53 @@ class Stream(Protocol):
 
 class Link:
     """Requests to one agent. Used by one thread; `watch` is called several times a second during each wait,
-    and may raise to end it."""
+    and may raise to end it; `on_event` gets the agent's events, of whatever request."""
 
     def __init__(self, stream: Stream, watch: Callable[[], None] = lambda: None) -> None:
         self._stream, self._watch = stream, watch
+        self.on_event: Callable[[dict[str, Any]], None] = lambda _: None
         self._decoder = Decoder()
         self._next_id = 0
 
-    def hello(self, *, deadline_s: float) -> Hello:
+    def hello(self, *, deadline_s: float, extension_s: Callable[[], float] = lambda: 0.0) -> Hello:
         """The agent's own description. Asks again until it answers: the agent may not be up yet."""
         end = time.monotonic() + deadline_s
         while True:
             try:
-                reply = self.request("hello", deadline_s=min(5.0, max(0.05, end - time.monotonic())))
+                reply = self.request("hello", deadline_s=min(5.0, max(0.05, end + extension_s() - time.monotonic())))
                 break
             except LinkTimeout:
-                if time.monotonic() >= end:
+                if time.monotonic() >= end + extension_s():
                     raise
         if reply.get("protocol") != PROTOCOL:
             raise AgentFailed(f"the agent speaks protocol {reply.get('protocol')}, this lab {PROTOCOL}; "
                               "the guest image is stale: type `make setup`")
         return Hello(**reply)
 
-    def request(self, op: str, *, deadline_s: float, on_event: Callable[[dict[str, Any]], None] | None = None,
+    def request(self, op: str, *, deadline_s: float, extension_s: Callable[[], float] = lambda: 0.0,
                 **arguments: Any) -> dict[str, Any]:
-        """Send one operation and wait for its reply. Raises LinkLost, LinkTimeout or AgentFailed."""
+        """Send one operation and wait for its reply. Raises LinkLost, LinkTimeout or AgentFailed.
+
+        `extension_s`: seconds by which the deadline comes later, asked again and again while the wait lasts.
+        """
         self._next_id += 1
         number = self._next_id
         self._send(encode({"id": number, "op": op, **arguments}), deadline_s)
         end = time.monotonic() + deadline_s
         while True:
-            for message in self._receive(end, op, deadline_s):
-                if message["id"] != number:
-                    continue  # a late answer to a request that was given up
+            for message in self._receive(lambda: end + extension_s(), op, deadline_s):
                 if "event" in message:
-                    if on_event:
-                        on_event(message["event"])
+                    self.on_event(message["event"])
+                elif message["id"] != number:
+                    continue  # a late answer to a request that was given up
                 elif "error" in message:
                     raise AgentFailed(f"the agent failed at {op}: {message['error'].get('message', 'no reason given')}")
                 else:
                     return dict(message["reply"])
+
+    def notify(self, op: str, **arguments: Any) -> None:
+        """Tell the agent something about the request under way; what it answers comes as that one's event."""
+        self._send(encode({"id": self._next_id, "op": op, **arguments}), _NOTIFY_S)
 
     def ping(self, *, deadline_s: float) -> bool:
         """Does the agent still answer? Tells a slow step from a dead kernel."""
@@ -94,10 +102,10 @@ class Link:
         except OSError as error:
             raise LinkLost(f"the link to the guest is gone ({error})") from error
 
-    def _receive(self, end: float, op: str, deadline_s: float) -> list[dict[str, Any]]:
+    def _receive(self, end: Callable[[], float], op: str, deadline_s: float) -> list[dict[str, Any]]:
         while True:
             self._watch()
-            left = end - time.monotonic()
+            left = end() - time.monotonic()
             if left <= 0:
                 raise LinkTimeout(f"no reply to {op} within {deadline_s:g} s")
             try:

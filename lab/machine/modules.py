@@ -27,7 +27,8 @@ WANTED = (
     "kernel/drivers/scsi/device_handler/*", "kernel/drivers/char/virtio_console.ko", "kernel/fs/configfs/*",
     "kernel/fs/ext4/*", "kernel/fs/xfs/*", "kernel/drivers/misc/lkdtm/*", "kernel/crypto/*crc*",
     "kernel/arch/x86/crypto/*crc*", "kernel/lib/crc*", "kernel/drivers/net/virtio_net.ko",
-    "kernel/drivers/net/ethernet/intel/e1000/*", "kernel/block/*", "kernel/drivers/virtio/*",
+    "kernel/drivers/net/ethernet/intel/e1000/*", "kernel/drivers/firmware/qemu_fw_cfg.ko",
+    "kernel/block/*", "kernel/drivers/virtio/*",
 )
 _SUFFIXES = (".xz", ".zst", ".gz")
 

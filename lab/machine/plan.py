@@ -19,7 +19,11 @@ _QUIET = {"quiet", "loglevel=1"}
 # A kernel with these built in makes devices at boot; a module gets parameters of its own when a scenario loads it. The
 # size is the scenarios' usual one: a built-in brd cannot have another.
 _BUILT_IN = ("scsi_debug.add_host=0", "null_blk.nr_devices=0", "brd.rd_nr=2", "brd.rd_size=8192")
-_LOUD = ("ignore_loglevel", "printk.time=1", "printk.devkmsg=on", "panic=-1", "net.ifnames=0")
+# A log buffer in which the agent finds every record, also when the kernel lists all tasks.
+_LOUD = ("ignore_loglevel", "printk.time=1", "printk.devkmsg=on", "log_buf_len=4M", "panic=-1", "net.ifnames=0")
+# What the lab's own NMI makes of a dead kernel: its last words. An emulated machine sends no other NMI; under KVM the
+# performance counters do, and some of theirs are unknown ones.
+_DIES_OF_NMI = "unknown_nmi_panic"
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Shape:
     memory_mib: int = 512
     cpus: int = 2
     accelerator: str = "tcg"
+    slowdown: float = 1.0  # than a stock kernel under KVM; the kernel's own stall detectors wait longer, too
     network_port: int | None = None  # forward 127.0.0.1:PORT to the guest's sshd; for tests of the SSH link only
     cmdline: tuple[str, ...] = ()
 
@@ -112,7 +117,8 @@ def kernel_cmdline(virtme: str, shape: Shape) -> str:
     """virtme-ng's parameters up to its init script, which would mount shares; our image has its own /sbin/init."""
     words = virtme.split(" init=")[0].split()
     kept = [w for w in words if w not in _QUIET and not w.startswith(("virtme_", "systemd.", "TERM="))]
-    return " ".join([*kept, *_LOUD, *_BUILT_IN, "init=/sbin/init", *shape.cmdline])
+    ours = [*_LOUD, *([_DIES_OF_NMI] if shape.accelerator == "tcg" else []), f"lab.slowdown={round(shape.slowdown)}"]
+    return " ".join([*kept, *ours, *_BUILT_IN, "init=/sbin/init", *shape.cmdline])
 
 
 def _devices(module_disk: Path | None, shape: Shape) -> list[str]:
@@ -121,6 +127,8 @@ def _devices(module_disk: Path | None, shape: Shape) -> list[str]:
                "-device", f"virtserialport,chardev=agent,name={AGENT_PORT}",
                "-device", f"virtserialport,chardev=shell,name={SHELL_PORT}",
                "-mon", "chardev=qmp,mode=control",
+               # Carries out where the kernel's VMCOREINFO is: without it a core is hard to open.
+               "-device", "vmcoreinfo",
                "-object", "rng-builtin,id=rng0", "-device", "virtio-rng-pci,rng=rng0"]
     if module_disk:
         devices += ["-drive", f"if=none,id=modules,file={module_disk},format=raw,readonly=on,file.locking=off",

@@ -19,6 +19,7 @@ import paramiko
 import lab
 from lab.errors import LabError, UsageError
 from lab.machine.link import AgentFailed, Link, LinkLost, LinkTimeout
+from lab.machine.starvation import Starvation
 from lab.wire import Hello
 
 _CONNECT_S, _HELLO_S = 20.0, 60.0
@@ -95,8 +96,22 @@ class SshGuest:
             transport.join(wait_s)
         return "running" if transport is not None and transport.is_active() else "connection lost"
 
-    def forensics(self) -> dict[str, str]:
+    @property
+    def starvation(self) -> Starvation:
+        """Nothing is known of how busy that machine is with other things."""
+        return Starvation()
+
+    def forensics(self, *, agent_alive: bool, core: Path | None) -> dict[str, str]:
         """There is no QEMU to ask; the kernel log is in console.log."""
+        return {}
+
+    def hold_when_dead(self) -> None:
+        """Not in the lab's power."""
+
+    def held(self) -> bool:
+        return False
+
+    def autopsy(self, core: Path) -> dict[str, str]:
         return {}
 
 

@@ -17,12 +17,14 @@ from lab.machine.accel import Accelerator
 from lab.machine.link import AgentFailed, Link, LinkLost, LinkTimeout
 from lab.machine.plan import QEMU, Plan, Shape, make_plan, qemu_version
 from lab.machine.qmp import QmpFailed
+from lab.machine.starvation import Starvation
 from lab.wire import Hello
 
 BOOT_DEADLINE_S = 30.0  # with KVM; multiplied by the accelerator's slow-down
 _RESUME_DEADLINE_S = 20.0
 _LAST_WORDS_S = 5.0
 _NEEDED_TO_BOOT = ("VIRTIO_BLK", "VIRTIO_PCI", "VIRTIO_CONSOLE", "EXT4_FS", "SERIAL_8250_CONSOLE")
+_HELD = ("shutdown", "guest-panicked", "internal-error")
 _ATTEMPTS = 2  # to make a checkpoint; then every scenario boots
 Say = Callable[[str], None]
 Lock = Callable[[str], contextlib.AbstractContextManager[object]]
@@ -68,9 +70,38 @@ class Vm:
         process.ended(self.machine.child, wait_s)
         return self.machine.how_it_ended()
 
-    def forensics(self) -> dict[str, str]:
-        """What QEMU can tell of a guest that does not answer, by file name; then an NMI, for the kernel's own words."""
-        return forensics.collect(self.machine.qmp)
+    @property
+    def starvation(self) -> Starvation:
+        """How long the host keeps this guest from running."""
+        return Starvation(self.machine.child.pid)
+
+    def forensics(self, *, agent_alive: bool, core: Path | None) -> dict[str, str]:
+        """What QEMU can tell of a guest that hangs, by file name, with an NMI at the end, which the kernel may not
+        survive. `core`: where its memory is written to."""
+        qmp, said = self.machine.qmp, []
+        if not agent_alive:
+            said.append(forensics.ask_by_keyboard(qmp, self.machine.console))
+        found = forensics.collect(qmp)
+        if core is not None:
+            said.append(forensics.dump_core(qmp, core))
+        said.append(forensics.interrupt(qmp, lambda: process.ended(self.machine.child)))
+        return {**found, "asked.txt": "\n".join(said) + "\n"}
+
+    def hold_when_dead(self) -> None:
+        """From now on a kernel that ends leaves its memory and registers behind, until the guest is ended."""
+        self.machine.qmp.execute("set-action", {"shutdown": "pause", "reboot": "shutdown"})
+
+    def held(self) -> bool:
+        """Whether the kernel has ended and is held."""
+        try:
+            return self.machine.qmp.execute("query-status", deadline_s=2).get("status") in _HELD
+        except QmpFailed:
+            return False
+
+    def autopsy(self, core: Path) -> dict[str, str]:
+        """What is left of a held guest: registers, stacks, its memory in `core`."""
+        found = forensics.collect(self.machine.qmp)
+        return {**found, "asked.txt": forensics.dump_core(self.machine.qmp, core) + "\n"}
 
 
 @dataclass
@@ -205,7 +236,7 @@ class Engine:
             try:
                 checkpoint.resume(machine, saved, deadline_s=_RESUME_DEADLINE_S)
                 link = Link(machine.agent, watch)
-                hello = link.hello(deadline_s=_RESUME_DEADLINE_S * self.accelerator.slowdown)
+                hello = link.hello(deadline_s=_RESUME_DEADLINE_S * self.shape.slowdown)
             except (QmpFailed, LinkLost, LinkTimeout, AgentFailed) as error:
                 checkpoint.discard(saved.path)  # whatever is wrong with it, the next guest gets a new one
                 raise LabError(f"a guest did not resume from its checkpoint ({error}); the checkpoint was removed, "
@@ -218,9 +249,11 @@ class Engine:
 
     def _wait_for_agent(self, machine: qemu.Qemu, watch: Callable[[], None]) -> tuple[Link, Hello]:
         link = Link(machine.agent, watch)
-        deadline_s = BOOT_DEADLINE_S * self.accelerator.slowdown
+        deadline_s, starvation = BOOT_DEADLINE_S * self.shape.slowdown, Starvation(machine.child.pid)
         try:
-            return link, link.hello(deadline_s=deadline_s)
+            # Twice the time at most, however busy the host is.
+            return link, link.hello(deadline_s=deadline_s,
+                                    extension_s=lambda: min(starvation.since({}), deadline_s))
         except LinkTimeout:
             why = f"the kernel did not come up within {deadline_s:g} s{self._hint()}"
             raise BootFailed(why, machine.console) from None

@@ -49,6 +49,7 @@ class RunPlan:
     environment: Environment
     seed: int
     fresh_boot: bool = False
+    dump_core: bool = False
     token: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def step_deadline_s(self, index: int) -> float:

@@ -29,6 +29,8 @@ class End:
     detail: str = ""
     machine: str = ""  # how QEMU ended: "running", "exit 0", "signal 9"
     agent_alive: bool | None = None  # after a deadline: does the agent still answer?
+    extended_s: float = 0.0  # by how much the deadline was moved on: the host was busy, or the guest still moved
+    moved_s: float | None = None  # after a deadline: seconds since its disks last completed something
     seconds: float = 0.0
 
 
@@ -93,6 +95,24 @@ def load_record(directory: Path) -> Record:
         except (ValueError, TypeError, KeyError, AttributeError):
             break
     return Record(events, _load_end(directory))
+
+
+def size_of(file: Path) -> int:
+    """Its size in bytes; 0 when it is not there."""
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
+
+
+def tail_of(file: Path, limit: int) -> bytes:
+    """The last `limit` bytes of a file: a guest may have flooded its console. Empty when it is not there."""
+    try:
+        with open(file, "rb") as opened:
+            opened.seek(max(0, size_of(file) - limit))
+            return opened.read(limit)
+    except OSError:
+        return b""
 
 
 def _load_end(directory: Path) -> End | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -10,17 +11,22 @@ from typing import Any, Protocol
 
 from lab.errors import LabError
 from lab.machine.link import AgentFailed, Link, LinkLost, LinkTimeout
+from lab.machine.starvation import Starvation
 from lab.machine.vm import BootFailed
+from lab.run import forensics
+from lab.run.pace import Pace
 from lab.run.plan import RunPlan
-from lab.run.record import Recorder
+from lab.run.record import Recorder, size_of, tail_of
 from lab.run.verdict import step_passed
-from lab.run.watch import Interrupted, Watch
+from lab.run.watch import Interrupted, KernelEnded, Watch
+from lab.run.witness import Testimony
 from lab.scenario.steps import Step
-from lab.wire import Hello
+from lab.wire import Hello, last_mark
 
 _SETUP_S, _TEARDOWN_S, _LEAKS_S = 60.0, 60.0, 30.0  # with KVM; stretched by the slow-down
 _GRACE_S = 5.0  # the guest's own deadline comes first, so that it can say what it waited for
 _PING_S, _DIAGNOSE_S, _LAST_WORDS_S = 3.0, 15.0, 5.0
+_TAIL_BYTES, _POLL_S = 65536, 0.005
 
 
 class Guest(Protocol):
@@ -32,8 +38,13 @@ class Guest(Protocol):
     ready_s: float
     notes: list[str]
 
+    @property
+    def starvation(self) -> Starvation: ...
     def ended(self, *, wait_s: float = 0) -> str: ...
-    def forensics(self) -> dict[str, str]: ...
+    def forensics(self, *, agent_alive: bool, core: Path | None) -> dict[str, str]: ...
+    def hold_when_dead(self) -> None: ...
+    def held(self) -> bool: ...
+    def autopsy(self, core: Path) -> dict[str, str]: ...
 
 
 class Guests(Protocol):
@@ -59,7 +70,10 @@ def run(plan: RunPlan, guests: Guests, directory: Path, stop: Callable[[], bool]
             recorder.event("ready", origin=guest.origin, seconds=round(guest.ready_s, 3), release=guest.hello.release)
             for note in (*notes, *guest.notes):
                 recorder.event("note", text=note)
-            _Conversation(plan, guest, recorder).carry_out()
+            if plan.dump_core:
+                guest.hold_when_dead()
+                watch.ended = guest.held
+            _Conversation(plan, guest, recorder, watch).carry_out()
     except BootFailed as error:
         with contextlib.suppress(OSError):
             if error.console != console:
@@ -76,9 +90,14 @@ def run(plan: RunPlan, guests: Guests, directory: Path, stop: Callable[[], bool]
 class _Conversation:
     """One run's requests to one guest, in order, with what is done when an answer does not come."""
 
-    def __init__(self, plan: RunPlan, guest: Guest, recorder: Recorder) -> None:
-        self._plan, self._guest, self._recorder = plan, guest, recorder
+    def __init__(self, plan: RunPlan, guest: Guest, recorder: Recorder, watch: Watch) -> None:
+        self._plan, self._guest, self._recorder, self._watch = plan, guest, recorder, watch
         self._slowdown = plan.environment.slowdown
+        self._console = recorder.directory / "console.log"
+        self._pace = Pace(guest.link, guest.starvation)
+        self._testimony = Testimony(recorder, guest.link, self._console, plan.token)
+        guest.link.on_event = self._event
+        watch.ask = lambda times_us: guest.link.notify("confirm", times_us=times_us)
 
     def carry_out(self) -> None:
         try:
@@ -91,12 +110,23 @@ class _Conversation:
         except LinkTimeout as error:
             self._hung(error)
         except LinkLost as error:
-            self._recorder.end("guest-lost", detail=str(error), machine=self._guest.ended(wait_s=_LAST_WORDS_S))
+            self._lost(error)
         except AgentFailed as error:
             self._recorder.end("lab-error", detail=str(error), machine=self._guest.ended())
 
     def _request(self, op: str, seconds: float, **arguments: Any) -> dict[str, Any]:
-        return self._guest.link.request(op, deadline_s=seconds, **arguments)
+        self._pace.begin(seconds)
+        return self._guest.link.request(op, deadline_s=seconds, extension_s=self._pace.extension_s, **arguments)
+
+    def _event(self, event: dict[str, Any]) -> None:
+        """The agent's signs of life (wire.py, "Events")."""
+        if "moved" in event:
+            self._pace.moved(event["moved"])
+        if "printed" in event:
+            self._testimony.printed(event["printed"])
+        if "denied" in event:
+            self._testimony.denied(event["denied"])
+            self._watch.denied(event["denied"])
 
     def _setup(self) -> bool | None:
         """Build the objects; whether that went well. None when the scenario cannot apply here: the run is over."""
@@ -118,6 +148,8 @@ class _Conversation:
             seconds = self._plan.step_deadline_s(index)
             observed = self._request("step", seconds + _GRACE_S * self._slowdown, index=index, word=step.word,
                                      arguments=self._arguments(step), timeout_s=seconds)
+            if starved := round(self._pace.starved_s, 3):
+                observed["starved"] = starved
             self._recorder.event("step-end", index=index, observed=observed)
             if not step_passed(self._plan, step, observed):
                 break
@@ -134,22 +166,42 @@ class _Conversation:
         self._recorder.event("teardown-end", **reply)
         reply = self._request("leaks", _LEAKS_S * self._slowdown)
         self._recorder.event("leak-check", **reply)
+        if reply.get("marked"):
+            # All that the kernel said before the mark is on the console once the mark is.
+            self._await_last_mark()
+            self._recorder.event("end-mark", written=True)
+        self._testimony.examine(deadline_s=_PING_S * self._slowdown)
+
+    def _await_last_mark(self) -> None:
+        mark, end = last_mark(self._plan.token).encode(), time.monotonic() + _LAST_WORDS_S * self._slowdown
+        while mark not in tail_of(self._console, _TAIL_BYTES) and time.monotonic() < end:
+            time.sleep(_POLL_S)
 
     def _hung(self, error: LinkTimeout) -> None:
         """Before a guest that does not answer is ended, it is asked why; all of it bounded in time."""
-        alive = self._guest.link.ping(deadline_s=_PING_S * self._slowdown)
-        if alive:
-            with contextlib.suppress(LinkLost, LinkTimeout, AgentFailed):
-                found = self._request("diagnose", _DIAGNOSE_S * self._slowdown)
-                for name, text in sorted(found.items()):
-                    self._recorder.artifact(f"{name}.txt", text if isinstance(text, str) else _listed(text))
-        for name, text in self._guest.forensics().items():
-            self._recorder.artifact(name, text)
-        self._recorder.end("deadline", detail=f"did not end in time ({error})", agent_alive=alive,
-                           machine=self._guest.ended())
+        facts = {"detail": f"did not end in time ({error})", "extended_s": round(self._pace.extension_s(), 1),
+                 "moved_s": self._pace.still_s()}
+        link, deadline_s = self._guest.link, _PING_S * self._slowdown
+        alive = link.ping(deadline_s=deadline_s)
+        with contextlib.suppress(LinkLost, LinkTimeout):
+            if alive:
+                self._testimony.examine(deadline_s=deadline_s)
+        self._recorder.event("forensics", offset=size_of(self._console))
+        forensics.ask(self._guest, self._recorder, agent_alive=alive, deadline_s=_DIAGNOSE_S * self._slowdown,
+                      core=self._core())
+        self._recorder.end("deadline", agent_alive=alive, machine=self._guest.ended(), **facts)
 
+    def _lost(self, error: LinkLost) -> None:
+        """The guest is gone; a kernel that was held when it ended is looked at first."""
+        core = self._core()
+        if isinstance(error, KernelEnded) and core is not None:
+            for name, text in self._guest.autopsy(core).items():
+                self._recorder.artifact(name, text)
+        self._recorder.end("guest-lost", detail=str(error), machine=self._guest.ended(wait_s=_LAST_WORDS_S))
 
-def _listed(found: Any) -> str:
-    if isinstance(found, dict):
-        return "".join(f"== {name}\n{text}\n" for name, text in sorted(found.items()))
-    return str(found)
+    def _core(self) -> Path | None:
+        """Where the guest's memory is to be written, if the user wants it."""
+        if not self._plan.dump_core:
+            return None
+        (self._recorder.directory / "artifacts").mkdir(exist_ok=True)
+        return self._recorder.directory / "artifacts" / "vmcore"

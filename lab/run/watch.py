@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from lab.console.finding import Effect, Finding
@@ -11,6 +11,7 @@ from lab.console.scan import Scanner
 from lab.errors import LabError
 from lab.machine.link import LinkLost, LinkTimeout
 from lab.run.plan import RunPlan
+from lab.run.witness import began_us, times_of
 
 CONSOLE_LIMIT = 512 << 20  # bytes; a guest that prints more is ended
 # Kernels say these of tasks and CPUs that do not come back; a step that still waits then is not merely slow.
@@ -23,6 +24,10 @@ class Interrupted(LabError):
     """The user asked to stop."""
 
 
+class KernelEnded(LinkLost):
+    """The kernel has ended, and what is left of it is held for the lab to look at."""
+
+
 class Watch:
     """Called several times a second during each wait for one guest; ends the wait by raising."""
 
@@ -30,20 +35,34 @@ class Watch:
         self._plan, self._console, self._stop = plan, console, stop
         self._scanner, self._read = Scanner(plan.token), 0
         self._next_look = 0.0
-        self._hang: str | None = None
+        self._hang: Finding | None = None
         self._patient_until = float("inf")
+        self._forged: set[int] = set()
+        self.ask: Callable[[list[int]], None] = lambda _: None
+        """Asks the guest whether its kernel said something at these times (us); the answer comes to `denied`."""
+        self.ended: Callable[[], bool] = lambda: False
+        """Whether the kernel has ended and is held."""
 
     def __call__(self) -> None:
-        """Raises Interrupted, LinkLost (the console is flooded) or, once, LinkTimeout (the kernel reports a hang)."""
+        """Raises Interrupted, LinkLost (the console is flooded, the kernel ended) or, once, LinkTimeout (the kernel
+        reports a hang)."""
         if self._stop():
             raise Interrupted("interrupted while it ran")
         now = time.monotonic()
         if now >= self._next_look:
             self._next_look = now + _LOOK_EVERY_S
             self._look(now)
+            if self.ended():
+                raise KernelEnded("the kernel has ended")
         if now >= self._patient_until:
             self._patient_until = float("inf")
-            raise LinkTimeout(f"the kernel reports: {self._hang}")
+            raise LinkTimeout(f"the kernel reports: {self._hang.title if self._hang else 'a hang'}")
+
+    def denied(self, times_us: Iterable[int]) -> None:
+        """The kernel said nothing at these times: a report with such lines was printed by somebody else."""
+        self._forged.update(times_us)
+        if self._hang is not None and began_us(self._hang) in self._forged:
+            self._hang, self._patient_until = None, float("inf")
 
     def _look(self, now: float) -> None:
         try:
@@ -57,9 +76,11 @@ class Watch:
             raise LinkLost(f"the guest flooded its console with more than {CONSOLE_LIMIT >> 20} MiB")
         for finding in [*self._scanner.feed(data), *self._scanner.pending()]:
             if self._hang is None and self._is_hang(finding):
-                self._hang = finding.title
+                self._hang = finding
                 self._patient_until = now + _PATIENCE_S * self._plan.environment.slowdown
+                self.ask(sorted(times_of(finding)))
 
     def _is_hang(self, finding: Finding) -> bool:
         return (finding.effect is Effect.FAIL and finding.kind in _HANGS
+                and began_us(finding) not in self._forged
                 and self._plan.scenario.expect.kernel.allowed(finding.title, finding.text) is None)

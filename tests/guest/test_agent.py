@@ -39,7 +39,7 @@ class Peer:
         end = time.monotonic() + DEADLINE_S
         while time.monotonic() < end:
             for answer in self.answers:
-                if answer["id"] == number:
+                if answer["id"] == number and "event" not in answer:
                     self.answers.remove(answer)
                     return answer
             if select.select([self._read], [], [], 1)[0]:
@@ -73,7 +73,7 @@ def test_errors_are_answers_and_the_agent_goes_on(process) -> None:
     assert "no scenario is set up" in peer.answer(4)["error"]["message"]
     assert peer.answer(5)["error"]["kind"] == "KeyError"
     peer.send({"id": 6, "op": "teardown"}, {"id": 7, "op": "leaks"}, {"id": 8, "op": "ping"})
-    assert peer.answer(6)["reply"]["ok"] and peer.answer(7)["reply"] == {"left": [], "tainted": 0}
+    assert peer.answer(6)["reply"]["ok"] and peer.answer(7)["reply"] == {"left": [], "tainted": 0, "marked": False}
     assert peer.answer(8)["reply"] == {}
 
 
@@ -147,7 +147,7 @@ def test_ping_and_diagnose_are_answered_while_a_step_runs(served, monkeypatch) -
     peer.send({"id": 2, "op": "step", "index": 0, "word": "wait_for", "timeout_s": 20.0,
                "arguments": {"configfs": "go", "exists": True}}, {"id": 3, "op": "ping"}, {"id": 4, "op": "diagnose"})
     assert peer.answer(3)["reply"] == {}
-    assert set(peer.answer(4)["reply"]) == {"lio", "tasks"}
+    assert set(peer.answer(4)["reply"]) == {"tasks", "lio", "block", "memory"}
     assert not any(a["id"] == 2 for a in peer.answers)
     (served.root / "go").write_text("")
     seen = peer.answer(2)["reply"]
@@ -181,7 +181,7 @@ def test_diagnose_is_bounded_when_a_read_hangs(tree, tmp_path, monkeypatch) -> N
     monkeypatch.setattr("lab.guest.diagnosis._sysrq", lambda: None)
     monkeypatch.setattr("lab.guest.diagnosis.BOUND_S", 0.3)
     release = threading.Event()
-    monkeypatch.setattr("lab.guest.diagnosis._lio", lambda root, found: release.wait(DEADLINE_S))
+    monkeypatch.setattr("lab.guest.diagnosis._lio", lambda *_: release.wait(DEADLINE_S))
     started = time.monotonic()
     assert "tasks" in diagnose(tree.root)
     release.set()

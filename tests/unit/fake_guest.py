@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.machine.link import Link, socket_pair
+from lab.machine.starvation import Starvation
 from lab.run.plan import Environment, KernelFacts, RunPlan
 from lab.scenario.types import Scenario
 from lab.wire import PROTOCOL, Decoder, Hello, encode
@@ -37,7 +38,7 @@ def silent(_: Answer) -> Answer:
 
 
 GOOD: Script = {"setup": reply(ok=True), "step": reply(ok=True, seconds=0.1), "teardown": reply(ok=True, problems=[]),
-                "leaks": reply(left=[], tainted=0), "ping": reply(), "diagnose": reply(lio={"core/": "x"}, tasks="D")}
+                "leaks": reply(left=[], tainted=0), "ping": reply(), "diagnose": reply(lio={"core/": "x"}, tasks=[])}
 
 
 @dataclass
@@ -53,8 +54,21 @@ class FakeGuest:
     def ended(self, *, wait_s: float = 0) -> str:
         return "exit 0"
 
-    def forensics(self) -> dict[str, str]:
+    @property
+    def starvation(self) -> Starvation:
+        return Starvation()
+
+    def forensics(self, *, agent_alive: bool, core: Path | None) -> dict[str, str]:
         return {"registers.txt": "RIP=0"}
+
+    def hold_when_dead(self) -> None:
+        pass
+
+    def held(self) -> bool:
+        return False
+
+    def autopsy(self, core: Path) -> dict[str, str]:
+        return {}
 
 
 @dataclass

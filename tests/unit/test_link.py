@@ -64,7 +64,9 @@ def test_a_late_answer_to_an_earlier_request_is_not_the_answer(pair: tuple[socke
 def test_events_come_before_the_reply(pair: tuple[socket.socket, socket.socket]) -> None:
     serve(pair[1], lambda m: encode({"id": m["id"], "event": {"n": 1}}) + encode({"id": m["id"], "reply": {}}))
     seen: list[dict[str, Any]] = []
-    Link(pair[0]).request("x", deadline_s=5, on_event=seen.append)
+    link = Link(pair[0])
+    link.on_event = seen.append
+    link.request("x", deadline_s=5)
     assert seen == [{"n": 1}]
 
 

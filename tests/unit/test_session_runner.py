@@ -65,14 +65,15 @@ def test_an_agent_that_does_not_answer_is_a_hang(tmp_path: Path, op: str) -> Non
     assert result.outcome is Outcome.FAIL
     assert "did not end in time" in result.summary
     assert "agent still answers" in result.summary
-    assert {path.name for path in (tmp_path / "artifacts").iterdir()} == {"lio.txt", "tasks.txt", "registers.txt"}
+    assert {path.name for path in (tmp_path / "artifacts").iterdir()} == {
+        "lio.txt", "tasks.txt", "registers.txt", "summary.txt"}
 
 
 def test_a_guest_that_does_not_answer_at_all(tmp_path: Path) -> None:
     result = one_run(tmp_path, FakeGuests({"step": silent, "ping": silent}))
     assert result.outcome is Outcome.FAIL
     assert "the guest does not answer any more" in result.summary
-    assert [path.name for path in (tmp_path / "artifacts").iterdir()] == ["registers.txt"]
+    assert {path.name for path in (tmp_path / "artifacts").iterdir()} == {"registers.txt", "summary.txt"}
 
 
 def test_steps_after_a_failure_are_left_out_and_the_teardown_is_not(tmp_path: Path) -> None:

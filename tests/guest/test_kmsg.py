@@ -1,0 +1,104 @@
+"""lab.guest.kmsg: who wrote a line of the kernel log. The records are /dev/kmsg's, the device is a list of them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from lab.guest import clock, kmsg
+from lab.guest.follow import console_line
+from lab.guest.kmsg import KernelLog, Record, Witness, parse
+
+KERNEL = b"3,100,5000001,-;BUG: a real one\n SUBSYSTEM=scsi\n"
+USER = b"8,101,5000002,-;Kernel panic - not syncing: not a real one\\x0asecond line\n"
+
+
+class Device:
+    """Stands for /dev/kmsg: each read gives one record, b"" when there is none, an exception where one is listed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+        self.records: list[bytes | OSError] = []
+        path.write_bytes(b"")
+        monkeypatch.setattr(kmsg, "os", SimpleNamespace(**{**vars(os), "read": self._read}))
+
+    def _read(self, _fd: int, _size: int) -> bytes:
+        if not self.records:
+            raise BlockingIOError
+        record = self.records.pop(0)
+        if isinstance(record, OSError):
+            raise record
+        return record
+
+
+@pytest.fixture
+def device(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Device:
+    monkeypatch.setattr(kmsg, "_own", kmsg.Counter())
+    return Device(monkeypatch, tmp_path / "kmsg")
+
+
+def test_a_record() -> None:
+    assert parse(KERNEL) == Record(0, 5000001, "BUG: a real one")
+    assert parse(USER) == Record(1, 5000002, "Kernel panic - not syncing: not a real one\\x0asecond line")
+    assert parse(b"6,1,7,c,caller=T12;text") == Record(0, 7, "text")
+    assert parse(b"nonsense") is None and parse(b"") is None and parse(b";x") is None
+
+
+def test_what_user_space_wrote_is_told_once_and_is_not_the_kernels(device: Device, tmp_path: Path) -> None:
+    witness, log = Witness(str(tmp_path / "kmsg")), KernelLog(str(tmp_path / "kmsg"))
+    device.records = [KERNEL, USER]
+    assert witness.printed() == [(5000002, "Kernel panic - not syncing: not a real one\\x0asecond line")]
+    assert witness.printed() == []
+    device.records = [USER, KERNEL]
+    assert log.messages() == ["BUG: a real one"]
+    assert log.find("not a real one") is None
+
+
+def test_lines_that_are_no_record_are_denied(device: Device, tmp_path: Path) -> None:
+    witness = Witness(str(tmp_path / "kmsg"))
+    assert witness.denied([5000001]) == [], "it knows nothing yet"
+    device.records = [KERNEL, USER]
+    witness.printed()
+    assert witness.denied([5000000, 5000001, 5000002, 5000003]) == [5000002, 5000003], \
+        "what is older than all that it knows is not denied"
+
+
+def test_a_witness_that_missed_records_denies_nothing(device: Device, tmp_path: Path) -> None:
+    witness = Witness(str(tmp_path / "kmsg"))
+    device.records = [KERNEL, BrokenPipeError(), USER]
+    assert len(witness.printed()) == 1
+    assert witness.denied([6000000]) == []
+
+
+def test_own_marks_are_not_told_and_a_copy_of_one_is(device: Device, tmp_path: Path,
+                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kmsg, "DEVICE", str(tmp_path / "written"))
+    (tmp_path / "written").write_text("")
+    mark = "lab: 0123456789abcdef step 0 end"
+    assert kmsg.write(mark)
+    assert (tmp_path / "written").read_text() == f"<5>{mark}\n"
+    witness = Witness(str(tmp_path / "kmsg"))
+    record = f"13,1,5,-;{mark}\n".encode()
+    device.records = [record, record]
+    assert witness.printed() == [(5, mark)]
+
+
+def test_a_machine_without_a_kernel_log_goes_on_without_marks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(kmsg, "DEVICE", str(tmp_path / "missing"))
+    assert kmsg.write("lab: x") is False
+    assert Witness(str(tmp_path / "missing")).printed() == []
+
+
+def test_a_console_line_of_a_machine_by_ssh_shows_who_wrote_it() -> None:
+    assert console_line(KERNEL) == b"<3>[    5.000001] BUG: a real one\n"
+    assert console_line(b"8,1,5000002,-,caller=T7;x\n") == b"<8>[    5.000002][    T7] x\n"
+
+
+def test_the_clock_of_deadlines_stands_still_for_what_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "_lost_s", 0.0)
+    before = clock.now()
+    clock.lose(1000)
+    clock.lose(-5)
+    assert before - 1000 <= clock.now() < before - 990

@@ -1,0 +1,131 @@
+"""lab.run.watch and lab.run.witness: a hang that only somebody's text reports is none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.kernels.checkers import cost_of
+from lab.machine.link import LinkTimeout
+from lab.run import watch as watching
+from lab.run.record import Recorder
+from lab.run.watch import KernelEnded, Watch
+from lab.run.witness import Testimony
+from tests.unit.fake_guest import plan
+
+HANG = b"[   60.000001] INFO: task fio:612 blocked for more than 45 seconds.\r\n"
+FORGED = b"[   60.000001] BUG: KASAN: use-after-free in f+0x1/0x2\r\n[   60.000002] Kernel panic - not syncing: x\r\n"
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [1000.0]
+    monkeypatch.setattr(watching.time, "monotonic", lambda: now[0])
+    return now
+
+
+@pytest.fixture
+def watch(tmp_path: Path, clock: list[float]) -> Watch:
+    (tmp_path / "console.log").write_bytes(HANG)
+    return Watch(plan(), tmp_path / "console.log", lambda: False)
+
+
+def test_a_hang_that_the_kernel_reports_ends_the_wait_after_some_patience(watch: Watch, clock: list[float]) -> None:
+    asked: list[list[int]] = []
+    watch.ask = asked.append
+    watch()
+    assert asked == [[60000001]]
+    clock[0] += 10
+    with pytest.raises(LinkTimeout, match="the kernel reports: task hung"):
+        watch()
+    watch()  # it says so once
+
+
+def test_a_hang_that_the_guest_denies_does_not(watch: Watch, clock: list[float]) -> None:
+    watch()
+    watch.denied([60000001])
+    clock[0] += 100
+    watch()
+
+
+def test_a_genuine_hang_beside_a_forged_line_does(watch: Watch, clock: list[float]) -> None:
+    watch()
+    watch.denied([60000002])
+    clock[0] += 100
+    with pytest.raises(LinkTimeout):
+        watch()
+
+
+def test_a_kernel_that_has_ended_ends_the_wait(watch: Watch, clock: list[float]) -> None:
+    watch.ended = lambda: True
+    with pytest.raises(KernelEnded):
+        watch()
+
+
+class Agent:
+    """A link to an agent that denies what it is told to."""
+
+    def __init__(self, denies: set[int]) -> None:
+        self.denies, self.asked = denies, list[list[int]]()
+        self.testimony: Testimony | None = None
+
+    def notify(self, op: str, *, times_us: list[int]) -> None:
+        assert op == "confirm" and self.testimony is not None
+        self.asked.append(times_us)
+        self.testimony.denied([t for t in times_us if t in self.denies])
+
+    def ping(self, *, deadline_s: float) -> bool:
+        return True
+
+
+def examined(tmp_path: Path, console: bytes, agent: Agent) -> list[Any]:
+    """The records that are written down after an examination."""
+    (tmp_path / "console.log").write_bytes(console)
+    recorder = Recorder(tmp_path)
+    agent.testimony = Testimony(recorder, agent, tmp_path / "console.log", "0" * 16)  # type: ignore[arg-type]
+    agent.testimony.examine(deadline_s=1)
+    recorder.close()
+    lines = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    return [record for line in lines if line["kind"] == "printed" for record in line["records"]]
+
+
+def test_forged_reports_are_found_one_behind_the_other(tmp_path: Path) -> None:
+    records = examined(tmp_path, FORGED, Agent({60000001, 60000002}))
+    assert records == [[60000001, "BUG: KASAN: use-after-free in f+0x1/0x2"],
+                       [60000002, "Kernel panic - not syncing: x"]]
+
+
+def test_a_genuine_report_stays(tmp_path: Path) -> None:
+    agent = Agent(set())
+    assert examined(tmp_path, FORGED, agent) == []
+    assert agent.asked == [[60000001, 60000002]]
+
+
+def test_a_clean_console_costs_no_question(tmp_path: Path) -> None:
+    agent = Agent(set())
+    assert examined(tmp_path, b"[    1.000000] all is well\r\n", agent) == []
+    assert agent.asked == []
+
+
+def test_what_user_space_wrote_is_written_down_once(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path)
+    testimony = Testimony(recorder, Agent(set()), tmp_path / "console.log", "0" * 16)  # type: ignore[arg-type]
+    for _ in range(2):
+        testimony.printed([[7, "BUG: text"]])
+    recorder.close()
+    assert (tmp_path / "events.jsonl").read_text().count("BUG: text") == 1
+
+
+def test_a_kernels_own_checkers_cost_time_and_memory(tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text("CONFIG_KASAN=y\nCONFIG_KASAN_GENERIC=y\nCONFIG_PROVE_LOCKING=y\n# CONFIG_KCSAN is not set\n")
+    cost = cost_of(config)
+    assert cost.checkers == ("KASAN_GENERIC", "PROVE_LOCKING")
+    assert 3 < cost.slowdown <= 10 and cost.memory >= 2
+    config.write_text("".join(f"CONFIG_{name}=y\n" for name in ("KASAN_GENERIC", "KMSAN", "KCSAN", "PROVE_LOCKING")))
+    assert cost_of(config).slowdown == 10
+    config.write_text("CONFIG_SCSI=y\n")
+    assert cost_of(config) == cost_of(None) and cost_of(None).slowdown == 1
