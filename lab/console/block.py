@@ -20,7 +20,7 @@ GRACE_LINES = 6
 SILENCE_S = 15.0
 """A report is printed in one go; a later line of the same caller belongs to something else."""
 
-_TRACE = re.compile(r"(?:Call [Tt]race:|Backtrace:|\s*backtrace(?: \(crc [0-9a-f]+\))?:$"
+_TRACE = re.compile(r"(?:Call [Tt]race:|Backtrace:|\s*backtrace(?: \(crc [0-9a-f]+\))?:\s*$"
      r"|\[<[0-9a-f]+>\] \(?unwind_backtrace)")
 _END_TRACE = re.compile(r"---\[ end trace")
 _END_PANIC = re.compile(r"---\[ end Kernel panic|Rebooting in \d+ seconds|Kernel Offset: ")
@@ -95,6 +95,8 @@ class Block:
         self._quiet = 0
         self._lines = 0
         self._message: str | None = None
+        self.owed: Block | None = None
+        """A report that this panic cut short (panic_on_warn and its like): the panic's stack is that of its fault."""
         self._access = ""
         self._name(line.text)
         self._keep(line)
@@ -109,6 +111,11 @@ class Block:
         self.rule, self.match = rule, match
         self._name(line.text)
         self._keep(line)
+
+    @property
+    def lacks_stack(self) -> bool:
+        """Its stack has not come yet, and would be next."""
+        return self.rule.located and not self.stack_seen
 
     def offer(self, line: Line) -> Fate:
         """Gives it the next line of its caller that opens no report of its own."""
@@ -171,6 +178,8 @@ class Block:
 
     def _learn(self, text: str) -> None:
         """Frames of the first stack, the instruction pointer before it, the kind of access, since when."""
+        if self.owed:
+            self.owed._learn(text)
         if self.rule.late and self._late_s is None:
             self._late_s = self._timeline.span_s(text, self.last.time_s)
         if _TRACE.match(text):

@@ -6,7 +6,7 @@ import re
 
 _SYMBOL = r"[A-Za-z_$][\w.$]{0,127}"
 _FRAME = re.compile(
-    r"\s{0,8}(?:\[[<0-9a-f]{8,20}>?\]\s{0,2}|\(____ptrval____\) |\[\(ptrval\)\] ){0,2}(?P<doubt>\? )?"
+    r"\s{0,8}(?:\(?\[[<0-9a-f]{8,20}>?\]\s{0,2}|\(____ptrval____\) |\[\(ptrval\)\] ){0,2}(?P<doubt>\? )?"
     rf"(?P<frame>(?P<symbol>{_SYMBOL})\+0x[0-9a-f]{{1,8}}/0x[0-9a-f]{{1,8}}(?: \[[\w-]{{1,64}}(?=[ \]]))?)"
 )
 _ARM_FRAME = re.compile(
@@ -14,7 +14,8 @@ _ARM_FRAME = re.compile(
 # RIP: 0010:fn+0x../0x.. of kernel code (0033 is user space), EIP, pc : fn+.., PC is at fn+.., NIP [c0..] fn+..
 _INSTRUCTION = re.compile(
     r"(?:RIP: 00(?!33)[0-9a-f]{2}:(?:\[<[0-9a-f]{16}>\]\s*(?:\[<[0-9a-f]{16}>\] ?)?)?"
-    r"|EIP: |pc : |PC is at |NIP \[[0-9a-f]{8,16}\] |epc : )"
+    r"|E?IP: (?:\[<[0-9a-f]{8,16}>\] )?|pc : |PC is at |NIP \[[0-9a-f]{8,16}\] |epc : "
+    r"|Krnl PSW : [0-9a-f]{16} [0-9a-f]{16} \()"
     rf"(?P<frame>(?P<symbol>{_SYMBOL})\+0x[0-9a-f]{{1,8}}/0x[0-9a-f]{{1,8}}(?: \[[\w-]{{1,64}}(?=[ \]]))?)"
 )
 _EMBEDDED = re.compile(
@@ -26,11 +27,12 @@ _SYSCALL = re.compile(r"^__(?:x64|ia32|arm64|se|do|riscv|s390x?|powerpc)_(?:comp
 # Machinery that reports, allocates, locks, waits or enters the kernel: the fault is in whoever called it.
 _BOILERPLATE = re.compile("|".join((
     # entry, exit and exceptions
-    r"(?:asm_)?(?:exc|sysvec|idtentry|common_interrupt|error_entry|paranoid|nmi|handle_bug|do_trap|do_error)\w*",
+    r"(?:asm_)?(?:exc|sysvec|idtentry|common_interrupt|error_entry|paranoid|nmi|handle_bug|do_trap|do_error|do_invalid_op)\w*",
     r"(?:entry_|ret_from_|do_syscall|do_fast_syscall|do_int80|(?:__)?invoke_syscall|syscall_)\w*",
     r"x64_sys_call|do_el0_svc\w*|el[01]\w*|__el[01]\w*|ret_fast_syscall|__irq_svc|__dabt_svc|__und_svc|vectors",
     r"(?:invalid_op|page_fault|general_protection|async_page_fault|apic_timer_interrupt|brk_handler)\w*",
     r"(?:bug_handler|call_break_hook|do_debug_exception|do_mem_abort|do_translation_fault|do_bad_area)\w*",
+    r"handle_bad_stack|__bad_stack|rust_helper_BUG|_R\w*(?:panicking|rust_begin_unwind)\w*",
     r"do_tag_check_fault|do_sea|fortify_panic|skb_panic|skb_(?:over|under)_panic|exiting_irq|__fortify_report",
     r"(?:__do_kernel_fault|die\w*|__die\w*|no_context|__bad_area\w*|bad_area\w*|page_fault_oops|oops_end)",
     r"(?:kernelmode_fixup_or_oops|fixup_exception|spurious_kernel_fault|do_user_addr_fault|do_kern_addr_fault)",

@@ -12,6 +12,7 @@ from lab.console.block import Block, Fate, one_line
 from lab.console.finding import Finding
 from lab.console.late import Timeline
 from lab.console.line import Line
+from lab.console.lost_rules import LOST_RULES
 from lab.console.rule import End, Rule
 
 MAX_OPEN = 64
@@ -29,6 +30,7 @@ _JOINS: dict[str, frozenset[str]] = {
     "ref-tracker": frozenset({"WARN", "ref-tracker"}),
     "slab": frozenset({"WARN"}),
     "UBSAN": frozenset({"WARN"}),
+    "state": frozenset({"WARN"}),
     "BUG": frozenset({"oops"}),
     "oops": frozenset({"oops"}),
     "hard-lockup": frozenset({"WARN"}),
@@ -59,16 +61,19 @@ class Grouper:
         if fired and fired[0].end is End.LINE:
             return [*done, one_line(fired[0], fired[1], line, self._timeline)]
         block = self._block_for(line)
-        if fired is None:
+        if fired is None or (block and fired[0] in LOST_RULES and not block.too_late(line)):
             return done if block is None else [*done, *self._offer(block, line)]
         rule, match = fired
         if block and _same_report(block, rule, line):
             _join(block, rule, match, line)
             return done
-        if block:
+        new = Block(rule, match, line, self._timeline)
+        if block and rule.kind == "panic" and block.lacks_stack and not block.too_late(line):
+            new.owed = block
+        elif block:
             block.displaced()
-            done.append(self._close(block))
-        self._open[line.caller] = Block(rule, match, line, self._timeline)
+            done += self._close(block)
+        self._open[line.caller] = new
         return done
 
     def follow(self, line: Line, fired: tuple[Rule, re.Match[str]] | None) -> list[Finding]:
@@ -84,26 +89,27 @@ class Grouper:
             _join(block, *fired, line)
             return []
         block.displaced()
-        return [self._close(block)]
+        return self._close(block)
 
     def close(self) -> list[Finding]:
         """All that is still open, in the order of the log."""
         blocks = sorted(self._open.values(), key=lambda block: block.first.number)
-        return [self._close(block) for block in blocks]
+        return [finding for block in blocks for finding in self._close(block)]
 
     def pending(self) -> list[Finding]:
         """What is open now, as far as it was seen."""
-        return [block.finding() for block in sorted(self._open.values(), key=lambda block: block.first.number)]
+        blocks = sorted(self._open.values(), key=lambda block: block.first.number)
+        return [finding for block in blocks for finding in _findings(block)]
 
     def idle(self, number: int) -> list[Finding]:
         """Gives up reports that got no line for long; `number` is the current line."""
         stale = [block for block in self._open.values() if number - block.last.number > MAX_IDLE_LINES]
-        return [self._close(block) for block in stale]
+        return [finding for block in stale for finding in self._close(block)]
 
     def _give_up(self, line: Line) -> list[Finding]:
         done = self.idle(line.number) if line.number % IDLE_CHECK_LINES == 0 else []
         if len(self._open) >= MAX_OPEN and line.caller not in self._open:
-            done.append(self._close(min(self._open.values(), key=lambda block: block.last.number)))
+            done += self._close(min(self._open.values(), key=lambda block: block.last.number))
         return done
 
     def _block_for(self, line: Line) -> Block | None:
@@ -118,12 +124,20 @@ class Grouper:
 
     def _offer(self, block: Block, line: Line) -> list[Finding]:
         fate = block.offer(line)
-        return [] if fate is Fate.TAKEN else [self._close(block)]
+        return [] if fate is Fate.TAKEN else self._close(block)
 
-    def _close(self, block: Block) -> Finding:
+    def _close(self, block: Block) -> list[Finding]:
         self._open = {caller: other for caller, other in self._open.items() if other is not block}
         self._aliases = {caller: other for caller, other in self._aliases.items() if other is not block}
-        return block.finding()
+        return _findings(block)
+
+
+def _findings(block: Block) -> list[Finding]:
+    """What a block came to; before it the report that it cut short."""
+    if block.owed:
+        block.owed.displaced()
+        return [block.owed.finding(), block.finding()]
+    return [block.finding()]
 
 
 def _same_report(block: Block, rule: Rule, line: Line) -> bool:

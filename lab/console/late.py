@@ -21,7 +21,7 @@ _JIFFIES_MAX_IDLE_NS = 1_911_260_446_275_000
 """`max_idle_ns` of the clocksource `jiffies` at 1000 Hz (kernel/time/jiffies.c); it grows with the tick."""
 
 _SECONDS = re.compile(
-    r"INFO: task .{1,64} blocked .{0,16}?for more than (?P<hung>\d{1,9}) seconds"
+    r".{0,100}?:\d+ (?:is )?(?:blocked(?: in I/O wait)?|can't die) for more than (?P<hung>\d{1,9}) seconds"
     r"|.*?BUG: soft lockup - CPU#\d+ stuck for (?P<soft>\d{1,9})s!"
     r"|.*?BUG: workqueue lockup - .{0,200}? stuck for (?P<pool>\d{1,9})s!"
     r"|.*?waiting (?P<ns>\d{1,19}) ns for CPU#"

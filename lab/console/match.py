@@ -10,11 +10,14 @@ from lab.console.rules import RULES
 
 BOOT_BANNER = b"Linux version "
 MARK = b"lab: "
+RESTART = ("reboot: Restarting system", "reboot: machine restart", "kexec_core: Starting new kernel")
+"""Messages of a kernel that was asked to give way to another."""
 TICK_RATE = ("Calibrating delay loop", "clocksource: jiffies:")
 """Messages of the boot that tell the kernel's tick rate."""
 
 _HINTS = sorted(
-    {hint for rule in RULES for hint in rule.hints} | {BOOT_BANNER, MARK} | {text.encode() for text in TICK_RATE},
+    {hint for rule in RULES for hint in rule.hints} | {BOOT_BANNER, MARK}
+    | {text.encode() for text in RESTART + TICK_RATE},
     key=lambda hint: (-len(hint), hint))
 
 
@@ -29,9 +32,9 @@ def _alternatives() -> bytes:
 
 
 # A message begins after a timestamp's or a tag's `] `, a subsystem's or syslog's `: `, a date or a SCSI tag (`#5 `).
-CANDIDATE = re.compile(rb" (?<=[\]:0-9] )" + _alternatives())
+CANDIDATE = re.compile(rb" (?<=[\]:0-9] ) ?" + _alternatives())
 """Finds where a line of a log with printk's marks may be of interest."""
-CANDIDATE_PLAIN = re.compile(rb"[\n\]:>0-9] ?" + _alternatives())
+CANDIDATE_PLAIN = re.compile(rb"[\n\]:>0-9] ? ?" + _alternatives())
 """The same where messages may begin at the line's start, after a newline."""
 MARKED = re.compile(rb"\n(?:<\d+>)?\[ *\d+\.\d+\]|\[ *\d+\.\d{6}\]|[ \n]kernel: |\nkern *:")
 """Finds, in bytes that begin with a newline, a line that printk's prefix marks as the kernel's."""
@@ -46,8 +49,9 @@ _BY_HINT = {
 def rule_of(line: Line, raw: bytes) -> tuple[Rule, re.Match[str]] | None:
     """The first rule that the message fires, and its match; None for all other lines."""
     hints = {hit[1] for hit in CANDIDATE_PLAIN.finditer(b"\n" + raw)}
+    text = line.text[line.text[:2] != "  " and line.text[:1] == " ":]
     for index in sorted({index for hint in hints for index in _BY_HINT[hint]}):
-        match = RULES[index].pattern.match(line.text)
+        match = RULES[index].pattern.match(text)
         if match:
             return RULES[index], match
     return None

@@ -9,6 +9,7 @@ kernel/workqueue.c. "Older" and "newer" below are relative to 6.1.
 from __future__ import annotations
 
 from lab.console.finding import Effect, Severity
+from lab.console.lost_rules import LOST
 from lab.console.memory_rules import MEMORY, REPORTED_AT
 from lab.console.rule import End, Rule, rule
 
@@ -34,10 +35,11 @@ OOPSES = (
          "NULL pointer dereference", Severity.OOPS, End.MARK, fatal=True, patience=60),
     rule("oops", "BUG: unable|Unable to handle|BUG: Unable",
          r"(?:BUG: )?[Uu]nable to handle (?:kernel )?(?P<what>paging request|page fault|access to user memory"
-         r"|execute from"
-         r"|read from|write to|[a-z ]{3,40}?)(?: for address| at | outside| without|:|$)",
+         r"|execute from|read from|write to|pointer dereference|[a-z ]{3,40}?)"
+         r"(?: for address| at | in virtual| outside| without|:|$)",
          "bad {what}", Severity.OOPS, End.MARK, fatal=True, patience=60),
-    rule("oops", "general protection|Oops: general", r"(?:Oops: )?general protection fault(?: for |,|:)",
+    rule("oops", "general protection|Oops: general|segment-related|Oops: segment",
+         r"(?:Oops: )?(?:segment-related )?general protection fault(?: for |,|:)",
          "general protection fault", Severity.OOPS, End.MARK, fatal=True, patience=60),
     rule("oops", "traps: PANIC|PANIC: double|Oops: double", r"(?:traps: )?(?:PANIC"
          r"|Oops): double fault", "double fault",
@@ -46,6 +48,10 @@ OOPSES = (
          r"(?:Oops: )?(?P<what>stack segment|divide[ _]error|invalid opcode|int3|alignment check|bounds"
          r"|control protection|unexpected instruction|kernel stack overflow): [0-9a-f]{4} (?:\[#|\S+ \[#)",
          "{what}", Severity.OOPS, End.MARK, fatal=True, patience=60),
+    rule("oops", "addressing exc|data exc|execute exc|fixpoint div|illegal op|monitor event: |operand exc"
+         "|privileged op|protection exc|special op|specification exc|translation exc",  # s390
+         r"(?P<what>[a-zA-Z /-]{4,40}): [0-9a-f]{4} ilc:\d \[#\d+\]", "{what}", Severity.OOPS, End.MARK, fatal=True,
+         patience=60),
     rule("oops", "Internal error:", r"Internal error: (?:Oops(?: - |: )?)?(?P<what>[^:\[]{0,60}?)(?:: [0-9a-f]+"
          r"|[0-9a-f]{8,16})?"
          r" \[#\d+\]", "Internal error {what}", Severity.OOPS, End.MARK, fatal=True, patience=60),
@@ -62,6 +68,8 @@ OOPSES = (
          fatal=True, patience=60),
     rule("BUG", "kernel BUG at|Kernel BUG at", r"[Kk]ernel BUG at (?:\[.*\] )?(?P<file>[^\s:!]+)",
          "kernel BUG at {file}", Severity.OOPS, End.MARK, fatal=True, patience=60),
+    rule("BUG", "Kernel BUG [", r"Kernel BUG \[#\d+\]", "kernel BUG", Severity.OOPS, End.MARK, fatal=True,  # riscv
+         patience=60),
 )
 
 LOCKING = (
@@ -70,7 +78,8 @@ LOCKING = (
          r"|possible irq lock inversion dependency|inconsistent lock state|suspicious RCU usage|bad unlock balance"
          r"|held lock freed|lock held when returning to user space|[Ii]nvalid wait context|bad contention"
          r"|Nested lock was not taken|(?:HARD|SOFT)IRQ-\w+ -> (?:HARD|SOFT)IRQ-\w+ lock order"
-         r"|trying to register non-static key|possible nested epoll|possible unsafe locking)",
+         r"|trying to register non-static key|possible nested epoll|possible unsafe locking|chain_key collision"
+         r"|looking up invalid subclass|key [0-9a-f]{8,16} has not been registered)",
          "lockdep: {what}", Severity.LOCKDEP, End.TRACE, patience=600),
     rule("lockdep", "WARNING: |BUG: |[ BUG: ", r"(?:\[ )?(?:WARNING|BUG): .{1,64} still has locks held!",
          "lockdep: locks still held", Severity.LOCKDEP, End.TRACE, patience=60),
@@ -81,6 +90,7 @@ LOCKING = (
          "lockdep is turned off: locking is untested from here", Severity.NOTE, End.LINE, effect=Effect.NOTE,
          located=False),
     rule("atomic", "BUG: ", r"BUG: (?P<what>sleeping function called from invalid context|scheduling while atomic"
+         r"|scheduling in a non-blocking section|assuming (?:atomic|non migratable) context"
          r"|atomic scheduling while|workqueue leaked (?:lock or atomic|atomic|lock))",
          "{what}", Severity.LOCKDEP, End.TRACE, patience=60),
     rule("atomic", "BUG: using", r"BUG: using \S+ in preemptible", "per-CPU access in preemptible code",
@@ -100,12 +110,17 @@ STALLS = (
          End.TRACE, patience=40, late=True),
     rule("hard-lockup", "Watchdog detected|watchdog: CPU|watchdog: Watchdog",
          _DOGS + r"(?:CPU ?\d+: )?(?:Watchdog detected hard LOCKUP"
-         r"|CPU \d+ (?:self-)?detected hard LOCKUP)", "hard lockup", Severity.HANG, End.TRACE, patience=40, late=True),
+         r"|CPU \d+ (?:(?:self-)?detected hard|Hard) LOCKUP)", "hard lockup", Severity.HANG, End.TRACE,
+         patience=40),
     rule("workqueue-lockup", "BUG: workqueue lockup", r"BUG: workqueue lockup", "workqueue lockup", Severity.HANG,
          End.TRACE, patience=8, late=True),
     rule("hung-task", "INFO: task",
-         r"INFO: task (?P<task>.{1,32}):\d+ (?:is )?blocked (?:in I/O wait )?for more than \d+ seconds",
+         r"INFO: task (?P<task>.{1,64}):\d+ (?:is )?(?:blocked(?: in I/O wait)?|can't die) for more than \d+ seconds",
          "task hung", Severity.HANG, End.TRACE, patience=16, late=True),
+    rule("hung-task", "INFO: task", r"INFO: task [^:]{0,32}$",  # a newline in the task's name
+         "task hung", Severity.HANG, End.TRACE, patience=16, late=True),
+    rule("csd-lock", "smp: csd: Detected|csd: Detected", r"(?:smp: )?csd: Detected non-responsive CSD lock",
+         "CPU does not answer a function call", Severity.HANG, End.TRACE, late=True),
 )
 
 LEAKS = (
@@ -124,7 +139,8 @@ WARNINGS = (
     rule("WARN", "WARNING: ",
          r"WARNING: (?:CPU: \d+ PID: -?\d+ )?(?:at )?(?:\[.*\] )?(?P<file>[\w./+-]+\.[a-zA-Z]{1,3}):\d+"
          r"(?: (?:at )?(?:" + _SYM + r"\+0x|0x|\w)|$)", "WARNING at {file}", Severity.WARN, End.MARK, patience=40),
-    rule("BUG", "BUG: ", r"BUG: (?P<what>\S.*)", "BUG: {what}", Severity.OOPS, End.TRACE, fatal=True, patience=24),
+    rule("BUG", "BUG: ", r"BUG: (?!Bad page \w+: \d+ messages suppressed)(?P<what>\S.*)", "BUG: {what}",
+         Severity.OOPS, End.TRACE, fatal=True, patience=24),
 )
 
 NOTES = (
@@ -162,4 +178,5 @@ NOTES = (
          Severity.NOTE, End.TRACE, effect=Effect.NOTE, patience=8),
 )
 
-RULES: tuple[Rule, ...] = (CUT_HERE, *MEMORY, *REPORTED_AT, *OOPSES, *LOCKING, *STALLS, *LEAKS, *WARNINGS, *NOTES)
+RULES: tuple[Rule, ...] = (
+    CUT_HERE, *MEMORY, *REPORTED_AT, *OOPSES, *LOCKING, *STALLS, *LEAKS, *WARNINGS, *NOTES, *LOST)

@@ -17,7 +17,7 @@ from lab.console.group import Grouper
 from lab.console.late import Timeline
 from lab.console.line import MAX_LINE_BYTES, Line, parse_line
 from lab.console.marks import Marks
-from lab.console.match import CANDIDATE, CANDIDATE_PLAIN, MARKED, TICK_RATE, rule_of
+from lab.console.match import CANDIDATE, CANDIDATE_PLAIN, MARKED, RESTART, TICK_RATE, rule_of
 from lab.console.messages import kernel_said as kernel_said  # the same file read for other questions
 from lab.console.messages import marks_seen as marks_seen
 from lab.console.messages import messages_of_step as messages_of_step
@@ -25,6 +25,8 @@ from lab.console.printed import Printed, Record
 from lab.errors import LabError
 
 CHUNK_BYTES = 1 << 20
+BOOT_S = 1.0
+"""A log whose first line is printed later than this begins in the middle of a kernel's life."""
 UNDECIDED_LINES = 2000
 UNDECIDED_BYTES = 256 * 1024
 MAX_REPEATS = 100
@@ -58,7 +60,8 @@ class Scanner:
         self._log = _Log.UNDECIDED
         self._held: list[tuple[int, bytes]] = []
         self._held_bytes = 0
-        self._banners = 0
+        self._running = False
+        """A kernel is known to run, so that another one's first line means that it went down."""
         self._seen: dict[str, int] = {}
         self._reported = 0
         self.dropped = 0
@@ -139,6 +142,7 @@ class Scanner:
         found: list[Finding] = []
         if line.kernel and self._log is not _Log.MARKED:
             found += self._decide(_Log.MARKED)
+            self._running = (line.time_s or 0.0) > BOOT_S
         if self._log is _Log.UNDECIDED:
             return self._hold(raw)
         if not line.kernel and self._log is _Log.MARKED:
@@ -159,12 +163,14 @@ class Scanner:
             return self._banner(line)
         if line.text.startswith(TICK_RATE):
             self._timeline.learn(line.text)
+        if line.text.startswith(RESTART):
+            self._running = False
         return self._grouper.take(line, rule_of(line, raw))
 
     def _banner(self, line: Line) -> list[Finding]:
-        """The kernel's first line; a second one means that the machine went down without a word."""
-        self._banners += 1
-        if self._banners == 1:
+        """The kernel's first line. Where one ran that was not asked to restart, it went down without a word."""
+        if not self._running:
+            self._running = True
             return []
         found = self._grouper.close()
         self._marks.restart()

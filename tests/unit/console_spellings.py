@@ -53,7 +53,22 @@ FAILURES: list[tuple[str, str, str]] = [
      "CFI failure at tcm_loop_make_naa_tpg+0x20/0x30 [tcm_loop] (target: foo+0x0/0x4; expected type: 0x1)"),
     ("BUG", "kernel BUG at drivers/target/target_core_tpg.c", "kernel BUG at drivers/target/target_core_tpg.c:101!"),
     ("BUG", "kernel BUG at fs/inode.c", "kernel BUG at [inode->i_state & 0x20] fs/inode.c:612!"),  # new, detailed
-    ("BUG", "Dentry",
+    ("BUG", "kernel BUG", "Kernel BUG [#1]"),  # riscv
+    ("BUG", "not creating mapping",  # arm64; any other text after `BUG: `
+     "BUG: not creating mapping for 0x0000000040000000 at 0x0000000000100000 - outside kernel range"),
+    ("oops", "general protection fault", "segment-related general protection fault: 0018 [#1] PREEMPT SMP NOPTI"),
+    ("oops", "bad data access",  # powerpc
+     "BUG: Unable to handle kernel data access on read at 0xc0000000feedface"),
+    ("oops", "NULL pointer", "BUG: Kernel NULL pointer dereference on read at 0x00000010"),  # powerpc
+    ("oops", "Oops", "Oops: Kernel access of bad area, sig: 11 [#1]"),  # powerpc
+    ("oops", "bad pointer dereference",  # s390
+     "Unable to handle kernel pointer dereference in virtual kernel address space"),
+    ("oops", "illegal operation", "illegal operation: 0001 ilc:1 [#1] SMP"),  # s390
+    ("oops", "specification exception", "specification exception: 0006 ilc:3 [#1] PREEMPT SMP"),  # s390
+    ("oops", "bad paging request",  # arm
+     "Unable to handle kernel paging request at virtual address 00200200 when read"),
+    ("oops", "Internal error undefined instruction", "Internal error: Oops - undefined instruction: 0 [#1] SMP ARM"),
+    ("state", "dentry still in use",
      "BUG: Dentry 00000000a1b2c3d4{i=2a,n=naa.6001405000000001}  still in use (1) [unmount of configfs configfs]"),
     ("WARN", "lio", "WARNING: CPU: 1 PID: 77 at drivers/target/lio.c:67 transport_lio+0x12/0x40 [target_core_mod]"),
     ("WARN", "lio",  # new
@@ -61,6 +76,7 @@ FAILURES: list[tuple[str, str, str]] = [
     ("WARN", "lio",
      "WARNING: [!cmd && \"no command\"] drivers/target/lio.c:67 at transport_lio+0x12/0x40, CPU#1: fio/77"),
     ("WARN", "lib/idr.c", "WARNING: lib/idr.c:19 at 0x0, CPU#1: fio/6051"),
+    ("WARN", "without its first line", "Modules linked in: tcm_loop target_core_mod"),
     ("WARN", "cut here", "------------[ cut here ]------------"),
     ("KASAN", "slab-out-of-bounds", "BUG: KASAN: slab-out-of-bounds in sbc_execute_rw+0x1a/0x40 [target_core_mod]"),
     ("KASAN", "null-ptr-deref", "BUG: KASAN: null-ptr-deref in target_show+0x1a/0x40"),
@@ -75,6 +91,10 @@ FAILURES: list[tuple[str, str, str]] = [
      "UBSAN: array-index-out-of-bounds in drivers/target/target_core_spc.c:87:12"),
     ("UBSAN", "Undefined behaviour", "UBSAN: Undefined behaviour in drivers/target/target_core_spc.c:87:12"),  # old
     ("slab", "Redzone overwritten", "BUG kmalloc-64 (Tainted: G    B W         ): Right Redzone overwritten"),
+    ("slab", "No slab cache", "BUG <unknown> (Not tainted): No slab cache for object 0xffff888104a1c000"),
+    ("slab", "first line lost", "Allocated in core_tmr_alloc_req+0x1/0x2 age=612 cpu=0 pid=412"),
+    ("slab", "first line lost", "INFO: Freed in core_tmr_release_req+0x1/0x2 age=612 cpu=0 pid=412"),  # old
+    ("KASAN", "first line lost", "Read of size 8 at addr ffff888104a1c000 by task fio/612"),
     ("slab", "Objects remaining",
      "BUG se_cmd_cache (Not tainted): Objects remaining in se_cmd_cache on __kmem_cache_shutdown()"),
     ("slab", "while it has objects",
@@ -101,6 +121,8 @@ FAILURES: list[tuple[str, str, str]] = [
     ("state", "Bad page map", "BUG: Bad page map in process fio  pte:8000000104a1c067 pmd:102d3a067"),
     ("state", "Bad rss-counter", "BUG: Bad rss-counter state mm:00000000a1b2c3d4 type:MM_ANONPAGES val:1"),
     ("state", "pgtables_bytes", "BUG: non-zero pgtables_bytes on freeing mm: 4096"),
+    ("state", "file count is zero", "VFS: Close: file count is 0"),
+    ("state", "waiting for a device", "unregister_netdevice: waiting for lo to become free. Usage count = 2"),
     ("state", "Busy inodes", "VFS: Busy inodes after unmount of sda (ext4)"),
     ("state", "kobject_add_internal",
      "kobject: kobject_add_internal failed for tcm_loop_0 with -EEXIST, don't try to register things"),
@@ -115,6 +137,10 @@ FAILURES: list[tuple[str, str, str]] = [
     ("lockdep", "lock held when returning", "WARNING: lock held when returning to user space!"),
     ("lockdep", "Invalid wait context", "[ BUG: Invalid wait context ]"),
     ("lockdep", "SOFTIRQ-safe -> SOFTIRQ-unsafe", "WARNING: SOFTIRQ-safe -> SOFTIRQ-unsafe lock order detected"),
+    ("lockdep", "chain_key collision", "WARNING: chain_key collision"),
+    ("lockdep", "invalid subclass", "BUG: looking up invalid subclass: 9"),
+    ("lockdep", "has not been registered", "BUG: key ffff888104a1c000 has not been registered!"),
+    ("lockdep", "first line lost", "other info that might help us debug this:"),
     ("lockdep", "non-static key", "INFO: trying to register non-static key."),
     ("lockdep", "locks still held", "WARNING: fio/612 still has locks held!"),
     ("lockdep", "possible circular", "[ INFO: possible circular locking dependency detected ]"),  # old
@@ -122,6 +148,9 @@ FAILURES: list[tuple[str, str, str]] = [
     ("lockdep", "inconsistent state", "WARNING: CPU: 0 PID: 9 at kernel/locking/lockdep.c:232 __lock_acquire+0x1/0x2"),
     ("atomic", "scheduling while atomic", "BUG: scheduling while atomic: fio/612/0x00000002"),
     ("atomic", "sleeping function", "BUG: sleeping function called from invalid context at mm/slab.h:494"),
+    ("atomic", "non-blocking section", "BUG: scheduling in a non-blocking section: fio/612/1"),
+    ("atomic", "assuming atomic context", "BUG: assuming atomic context at drivers/target/target_core_tmr.c:12"),
+    ("atomic", "assuming non migratable", "BUG: assuming non migratable context at mm/slub.c:12"),
     ("atomic", "per-CPU access", "BUG: using smp_processor_id() in preemptible [00000000] code: fio/612"),
     ("atomic", "workqueue leaked", "BUG: workqueue leaked lock or atomic: kworker/0:1/0x00000001/123"),
     ("atomic", "workqueue leaked", "BUG: workqueue leaked atomic, lock or RCU: kworker/0:1[123]"),  # new
@@ -138,10 +167,19 @@ FAILURES: list[tuple[str, str, str]] = [
     ("hard-lockup", "hard lockup", "watchdog: Watchdog detected hard LOCKUP on cpu 1"),
     ("hard-lockup", "hard lockup", "NMI watchdog: Watchdog detected hard LOCKUP on cpu 1"),  # old
     ("hard-lockup", "hard lockup", "watchdog: CPU3: Watchdog detected hard LOCKUP on cpu 3"),  # new
+    ("hard-lockup", "hard lockup", "watchdog: CPU 3 self-detected hard LOCKUP @ tcm_loop_busy+0x10/0x20"),  # powerpc
+    ("hard-lockup", "hard lockup", "watchdog: CPU 3 Hard LOCKUP"),  # powerpc
+    ("csd-lock", "does not answer",
+     "smp: csd: Detected non-responsive CSD lock (#1) on CPU#1, waiting 5000000132 ns for CPU#00 fn+0x0/0x10(0x0)."),
+    ("rcu-stall", "RCU stall", "rcu: \t(detected by 1, t=5252 jiffies, g=4129, q=12 ncpus=2)"),
+    ("rcu-stall", "RCU stall", "\t(t=5250 jiffies g=4129 q=12)"),
     ("workqueue-lockup", "workqueue lockup",
      "BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 36s!"),
     ("hung-task", "task hung", "INFO: task kworker/u8:3:77 blocked for more than 30 seconds."),
     ("hung-task", "task hung", "INFO: task fio:612 blocked in I/O wait for more than 120 seconds."),  # new
+    ("hung-task", "task hung", "INFO: task fio:612 can't die for more than 143 seconds."),  # linux-next
+    ("hung-task", "task hung", "INFO: task fi"),  # a newline in the task's name
+    ("kmemleak", "memory leak", "kmemleak: unreferenced object 0xffff888104a1c000 (size 1024):"),
     ("kmemleak", "memory leak", "unreferenced object 0xffff888104a1c000 (size 1024):"),
     ("kmemleak", "suspected memory leaks", "kmemleak: 3 new suspected memory leaks (see /sys/kernel/debug/kmemleak)"),
     ("ref-tracker", "has N/N users", "ref_tracker: net notrefcnt@ffff8881 has 1/1 users at"),
@@ -183,6 +221,23 @@ NEAR_MISSES: list[str] = [
     "lab: BUG: unable to handle page fault for address: 0",
     "Kernel command line: panic=1 oops=panic hung_task_panic=1",
     "sysrq: Show Blocked State",
+    "BUG: Bad page state: 3 messages suppressed",
+    "INFO: task list of the scheduler follows: 12 entries",
+    "rcu: \t1-...!: (0 ticks this GP) idle=2d4/0/0x0 softirq=12/12 fqs=1",
+    "smp: csd: CSD lock (#1) got unstuck on CPU#01, CPU#00 released the lock.",
+    "VFS: Close: a file was closed",
+    "unregister_netdevice: device is gone",
+    "Read of size 8 at addr of the device",
+    "Allocated in advance: 12 pages",
+    "BUG kmalloc-64 is a nice name",
+    "Dentry cache hash table entries: 65536 (order: 7, 524288 bytes, linear)",
+    "Modules: 12 loaded",
+    "reboot: Restarting system",
+    "illegal operation: the user asked for it",
+    "watchdog: CPU hard LOCKUP detector is disabled",
+    "kexec_core: Starting new kernel",
+    "Calibrating delay loop (skipped), value calculated using timer frequency.. 4800.00 BogoMIPS (lpj=9600000)",
+    "clocksource: jiffies: mask: 0xffffffff max_cycles: 0xffffffff, max_idle_ns: 7645041785100000 ns",
     "traps: a.out[412] general protection fault ip:401136 sp:7ffd1a2b3c40 error:0 in a.out[401000+1000]",
     "traps: a.out[412] trap divide error ip:401136 sp:7ffd1a2b3c40 error:0 in a.out[401000+1000]",
     "traps: a.out[412] trap invalid opcode ip:401136 sp:7ffd1a2b3c40 error:0",
