@@ -7,6 +7,7 @@ nothing marks as printk's are user space's text, unless the log has no such mark
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Iterable
 from enum import Enum
 from pathlib import Path
@@ -32,6 +33,8 @@ UNDECIDED_BYTES = 256 * 1024
 MAX_REPEATS = 100
 """Findings of one fingerprint that are reported; a flood of the same message adds nothing."""
 MAX_FINDINGS = 10_000
+MAX_MUTED = 256
+_VARIES = re.compile(rb"\b\d+")
 
 
 class _Log(Enum):
@@ -64,6 +67,8 @@ class Scanner:
         """A kernel is known to run, so that another one's first line means that it went down."""
         self._seen: dict[str, int] = {}
         self._reported = 0
+        self._muted: set[bytes] = set()
+        """Messages, without their numbers, of one line each that were reported often enough: a flood costs little."""
         self.dropped = 0
         """Findings left out because the same ones had been reported MAX_REPEATS times."""
 
@@ -119,7 +124,11 @@ class Scanner:
                     break
             end = chunk.index(b"\n", at) + 1
             self._number += 1
-            found += self._line(chunk[at : min(end, at + MAX_LINE_BYTES)])
+            raw = chunk[at : min(end, at + MAX_LINE_BYTES)]
+            if self._muted and _VARIES.sub(b"", raw.rstrip()) in self._muted:
+                self.dropped += 1
+            else:
+                found += self._line(raw)
             at = end
         return found
 
@@ -206,11 +215,17 @@ class Scanner:
             times = self._seen.get(finding.fingerprint, 0)
             if times >= MAX_REPEATS or self._reported >= MAX_FINDINGS:
                 self.dropped += 1
+                self._mute(finding)
                 continue
             self._seen[finding.fingerprint] = times + 1
             self._reported += 1
             kept.append(finding)
         return kept
+
+    def _mute(self, finding: Finding) -> None:
+        """The next such line of a flood is not looked at any more."""
+        if finding.complete and finding.line == finding.last_line and len(self._muted) < MAX_MUTED:
+            self._muted.add(_VARIES.sub(b"", finding.text.encode().rstrip()))
 
 
 def scan_file(

@@ -231,3 +231,14 @@ def test_no_bytes_upset_the_scanner(words: list[bytes], data: st.DataObject) -> 
         assert finding.title and len(finding.fingerprint) == 12
         assert 1 <= finding.line <= finding.last_line <= log.count(b"\n") + 1
         assert describe(finding)
+
+
+def test_flood_that_is_muted_hides_nothing_else() -> None:
+    scanner = Scanner()
+    line = "[   12.345678] I/O error, dev sda1, sector 2048 op 0x1:(WRITE) flags 0x800\r\n"
+    scanner.feed((line * (MAX_REPEATS + 10)).encode())
+    assert scanner._muted
+    other = line.replace("sda1", "sda2") + kernel("Kernel panic - not syncing: x")
+    assert [finding.title for finding in scanner.feed((line * 10 + other).encode()) + scanner.close()] == [
+        "I/O error, dev sda2", "Kernel panic: x"]
+    assert scanner.dropped == 20
