@@ -85,9 +85,11 @@ class Block:
         self._late_s: float | None = None
         self.first = line
         self.last = line
+        self._latest_s: float | None = None
         self.stack_seen = False
         self.complete = False
         self._stack_over = False
+        self._task_over = False
         self._frames: list[str] = []
         self._text: list[str] = []
         self._text_bytes = 0
@@ -147,8 +149,8 @@ class Block:
             kind=self.rule.kind, title=title, fingerprint=fingerprint(self.rule.kind, title, frames),
             severity=self._severity(), effect=self.rule.effect, fatal=self.rule.fatal,
             line=self.first.number, last_line=self.last.number, time_s=self.first.time_s, step=began.step,
-            text="\n".join(self._text), frames=frames, complete=self.complete,
-            reported=began.reported, late_s=began.late_s, beside=began.beside,
+            text="\n".join(self._text), frames=frames, reported=began.reported, late_s=began.late_s, beside=began.beside,
+            complete=self.complete or (self._task_over and self._stack_closed()),
         )
 
     def _name(self, text: str) -> None:
@@ -164,7 +166,12 @@ class Block:
             self._store(held)
         self._held.clear()
         self._quiet = 0
+        self._see(line)
+
+    def _see(self, line: Line) -> None:
         self.last = line
+        if line.time_s is not None:
+            self._latest_s = max(line.time_s, self._latest_s or line.time_s)
         self._learn(line.text)
 
     def _store(self, line: Line) -> None:
@@ -184,7 +191,10 @@ class Block:
             self._late_s = self._timeline.span_s(text, self.last.time_s)
         if _TRACE.match(text):
             self._stack_over = self.stack_seen and bool(telling(self._frames, 1))
+            self._task_over = False
             self.stack_seen = True
+        elif text.startswith(" </TASK>"):
+            self._task_over = True
         elif not self.stack_seen:
             self._learn_head(text)
         elif not self._stack_over:
@@ -224,8 +234,7 @@ class Block:
             self._held.append(line)
         else:
             self._store(line)
-            self.last = line
-            self._learn(line.text)
+            self._see(line)
         return Fate.TAKEN
 
     # -- questions ------------------------------------------------------------------------------------------
@@ -245,10 +254,13 @@ class Block:
         return is_frame(text) or _REPORT.match(text) is not None
 
     def too_late(self, line: Line) -> bool:
-        """So long after the last line, or so far before it, that it belongs to something else."""
-        if line.time_s is None or self.last.time_s is None:
+        """So long after the latest line that it belongs to something else.
+
+        A time that goes back is none: the clock of a CPU that was stuck stood still, and shows in its backtrace.
+        """
+        if line.time_s is None or self._latest_s is None:
             return False
-        return not 0 <= line.time_s - self.last.time_s + 1 <= SILENCE_S + 1
+        return line.time_s - self._latest_s > SILENCE_S
 
     # -- naming ---------------------------------------------------------------------------------------------
 

@@ -49,6 +49,8 @@ _BOILERPLATE = re.compile("|".join((
     # slab
     r"(?:k|kv|kz|v|kc|kvz|kvm)(?:m?alloc|z?alloc|calloc|free|realloc)\w*|__kmalloc\w*|(?:__)?kmem_cache\w*",
     r"(?:slab_|__slab|___slab|slub_|check_slab|check_object|check_bytes|object_err|free_debug|alloc_debug)\w*",
+    r"(?:get_partial|get_any_partial|free_to_partial|put_cpu_partial|alloc_consistency|free_consistency|on_freelist)\w*",
+    r"(?:new_slab|allocate_slab|discard_slab|deactivate_slab|__unfreeze_partials|__free_slab|__put_partials)\w*",
     (r"(?:__alloc_pages|alloc_pages|__free_pages|free_unref|free_pages|bad_page|free_large_kmalloc"
     r"|get_page_from)\w*"),
     # locks, lockdep, waiting
@@ -62,6 +64,10 @@ _BOILERPLATE = re.compile("|".join((
     r"(?:_?_?mutex_|_?_?rt_mutex|_?_?down|_?_?up_read|_?_?up_write|rwsem_|rwbase|percpu_|__percpu|osq_)\w*",
     r"(?:__schedule|schedule|preempt_schedule|io_schedule|__switch_to|context_switch|finish_task_switch)\w*",
     r"(?:(?:__)?wait_(?:for|on|event|rcu)|do_wait_for|bit_wait|out_of_line_wait|wait_woken)\w*",
+    r"(?:msleep|usleep_range|fsleep|ssleep|do_nanosleep|hrtimer_nanosleep)\w*",
+    r"(?:delay_|__delay|__const_udelay|__udelay|__ndelay|read_tsc|rdtsc|cpu_relax|native_pause)\w*",
+    r"do_task_dead|do_exit|make_task_dead|rewind_stack_and_make_dead|do_group_exit|get_signal|arch_do_signal\w*",
+    r"exit_to_user_mode\w*|kprobe_ftrace_handler|ftrace_\w*call\w*|ftrace_trampoline\w*|arch_ftrace_ops\w*",
     r"(?:__wait_rcu|synchronize_|__synchronize|rcu_barrier|__flush_work|flush_work|__cancel_work)\w*",
     # timer and RCU tick that notices a stall
     r"(?:rcu_sched_clock|print_cpu_stall|print_other_cpu|check_cpu_stall|rcu_pending|rcu_dump|rcu_check)\w*",

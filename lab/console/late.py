@@ -56,9 +56,9 @@ class Attribution:
 class Timeline:
     """The marks and the tick rate of a log."""
 
-    def __init__(self, marks: Marks) -> None:
+    def __init__(self, marks: Marks, hz: int | None = None) -> None:
         self.marks = marks
-        self.hz: int | None = None
+        self.hz = hz
         """Ticks per second; None until the log tells."""
 
     def learn(self, text: str) -> None:

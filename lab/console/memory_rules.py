@@ -16,6 +16,8 @@ MEMORY = (
          Severity.MEMORY_CORRUPTION, End.RULER, patience=120),
     rule("UBSAN", "UBSAN:", r"UBSAN: (?P<what>.{1,60}?) in (?P<file>\S+?):\d+", "UBSAN: {what}",
          Severity.WARN, End.RULER, patience=40),
+    rule("slab", "BUG ", r"BUG [^\s(]+ ?\((?:Not tainted|Tainted:)[^)]*\): Objects remaining ",
+         "slab objects remaining on __kmem_cache_shutdown", Severity.LEAK, End.TRACE, patience=200),
     rule("slab", "BUG ", r"BUG (?P<cache>[^\s(]+) ?\((?:Not tainted|Tainted:)[^)]*\): (?P<what>.{3,80})",
          "slab {what}", Severity.MEMORY_CORRUPTION, End.TRACE, patience=200),
     rule("slab", "kmem_cache_destroy|Slab cache still",

@@ -48,13 +48,16 @@ class _Log(Enum):
 class Scanner:
     """Finds kernel failures in a console log that arrives in pieces, cut anywhere."""
 
-    def __init__(self, token: str | None = None, printed: Collection[Record] = frozenset()) -> None:
+    def __init__(
+        self, token: str | None = None, printed: Collection[Record] = frozenset(), *, hz: int | None = None,
+    ) -> None:
         """`token`: the 16 hex digits in the marks of this run; without it no finding has a step.
 
         `printed`: what user space wrote to /dev/kmsg (lab/console/printed.py); it is never taken for the kernel's.
+        `hz`: the kernel's ticks per second where known; a log that holds the boot says it itself.
         """
         self._marks = Marks(token)
-        self._timeline = Timeline(self._marks)
+        self._timeline = Timeline(self._marks, hz)
         self._printed = Printed(printed)
         self._grouper = Grouper(self._timeline)
         self._counts_to: int | None = None
@@ -230,14 +233,16 @@ class Scanner:
 
 def scan_file(
     path: Path, token: str | None = None, *, printed: Collection[Record] = frozenset(), limit: int | None = None,
+    hz: int | None = None,
 ) -> list[Finding]:
     """All findings of a log, in its order.
 
     `printed`: what user space wrote to /dev/kmsg, without the agent's marks (lab/console/printed.py). `limit`: bytes of
     the file that count; what begins beyond them belongs to the lab's own forensics, but a report that began before
-    them is read to its end. Raises LabError when the file cannot be read.
+    them is read to its end. `hz`: ticks per second of the kernel, for reports that count in jiffies.
+    Raises LabError when the file cannot be read.
     """
-    scanner = Scanner(token, printed)
+    scanner = Scanner(token, printed, hz=hz)
     found: list[Finding] = []
     try:
         with path.open("rb") as log:

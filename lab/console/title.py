@@ -33,11 +33,14 @@ def normalise(text: str) -> str:
 
 
 def source_file(path: str) -> str:
-    """A source path as in the tree: build directories before it are dropped."""
+    """A source path as in the tree: build directories before it are dropped; of other absolute paths (a module built
+    outside of the tree) the file's name is kept."""
     match = re.search(
         r"(?:^|/)((?:arch|block|certs|crypto|drivers|fs|include|init|io_uring|ipc|kernel|lib|mm|net|rust|samples"
         r"|security|sound|usr|virt)/\S+)$", path)
-    return match[1] if match else path.removeprefix("./")
+    if match:
+        return match[1]
+    return path.rsplit("/", 1)[-1] if path.startswith("/") else path.removeprefix("./")
 
 
 @lru_cache(maxsize=1024)

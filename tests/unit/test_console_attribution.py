@@ -258,3 +258,26 @@ def test_kernel_said_in_a_step(tmp_path: Path) -> None:
     assert kernel_said(log, patterns, TOKEN, 0) == {"one"}
     assert kernel_said(log, patterns, TOKEN, 1, printed={(3_600_000, "mine")}) == {"two"}
     assert kernel_said(log, patterns, TOKEN, 2) == set()
+
+
+def test_what_a_real_test_printed_to_dev_kmsg_is_silent() -> None:
+    log = (LOGS / "vm-printed-to-kmsg.txt").read_text()
+    printed = frozenset(
+        (round(float(line[1:13]) * 1e6), line[15:]) for line in log.splitlines() if not line[15:].startswith("lab: "))
+    assert len(failures(log)) == 6
+    assert failures(log, printed) == []
+
+
+def test_tick_rate_can_be_told(tmp_path: Path) -> None:
+    log = LOGS / "vm-hardlockup.log"
+    token = log.read_text().split("lab: ")[1][:16]
+    for hz, late_s, step in ((None, 1.502, 4), (250, 6.008, 4), (100, 15.02, None)):
+        (finding,) = scan_file(log, token, hz=hz)
+        assert (finding.late_s, finding.step, finding.reported) == (late_s, step, 4)
+
+
+def test_hang_belongs_to_the_step_where_it_began_in_a_real_log() -> None:
+    log = LOGS / "vm-abba.log"
+    found = scan_file(log, log.read_text().split("lab: ")[1][:16])
+    assert {finding.step for finding in found} == {3}
+    assert [finding.reported for finding in found] == [4, 4, 5, 5, None, None]

@@ -41,6 +41,28 @@ EXPECTED: dict[str, list[tuple[str, str]]] = {
     "ubsan-new": [("UBSAN", "UBSAN: shift-out-of-bounds in sbc_parse_cdb")],
     "ubsan-old": [("UBSAN", "UBSAN: shift-out-of-bounds in sbc_parse_cdb")],
     "usercopy": [("usercopy", "usercopy: kernel memory exposure in configfs_read_iter")],
+    "vm-abba": [("hung-task", "task hung in labcrash_abba")] * 6,
+    "vm-after-free": [("slab", "slab Poison overwritten in labcrash_after_free"),
+                      ("slab", "slab labcrash_poison destroyed while it has objects in labcrash_after_free")],
+    "vm-after-the-last-step": [("WARN", "WARNING in labcrash_teardown")],
+    "vm-atomic": [("atomic", "scheduling while atomic in labcrash_atomic"), ("atomic", "scheduling while atomic")],
+    "vm-bug": [("BUG", "kernel BUG at labcrash.c in labcrash_bug")],
+    "vm-gpf": [("oops", "general protection fault in labcrash_gpf")],
+    "vm-hardlockup": [("rcu-stall", "RCU stall in labcrash_spin")],
+    "vm-leak": [("slab", "slab objects remaining on __kmem_cache_shutdown in labcrash_leak"),
+                ("slab", "slab labcrash_leak destroyed while it has objects in labcrash_leak")],
+    "vm-list": [("list-corruption", "list_add corruption in labcrash_list")],
+    "vm-null": [("oops", "NULL pointer dereference in labcrash_null")],
+    "vm-panic": [("panic", "Kernel panic: labcrash gives up")],
+    "vm-quoting-driver": [],
+    "vm-race": [("WARN", "WARNING in labcrash_left"), ("WARN", "WARNING in labcrash_right")],
+    "vm-rcu": [("rcu-stall", "RCU stall in labcrash_spin")],
+    "vm-refcount": [("refcount", "refcount_t: underflow; use-after-free in labcrash_refcount")],
+    "vm-slub-debug": [("slab", "slab Right Redzone overwritten in labcrash_overflow")],
+    "vm-softlockup": [("rcu-stall", "RCU stall in labcrash_spin"), ("soft-lockup", "soft lockup in labcrash_spin")],
+    "vm-stack": [("panic", "stack guard page was hit in labcrash_stack"),
+                 ("panic", "Kernel panic: Fatal exception in interrupt")],
+    "vm-warn": [("WARN", "WARNING in labcrash_warn")],
     "warn-arm64": [("WARN", f"WARNING in {FAN}")],
     "warn-x86-6.1": [("WARN", f"WARNING in {FAN}")],
     "warn-x86-6.18": [("WARN", f"WARNING in {FAN}")],
@@ -73,8 +95,8 @@ def test_report_is_found_whole(name: str) -> None:
     found = failures(scan_file(LOGS / f"{name}.log"))
     assert [(finding.kind, finding.title) for finding in found] == EXPECTED[name]
     for finding in found:
-        assert finding.complete
-        assert finding.frames or finding.title == "Kernel panic: Fatal exception"
+        assert finding.complete or finding.title == "WARNING in labcrash_left"  # another CPU's report came between
+        assert finding.frames or finding.title.startswith("Kernel panic: Fatal exception")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -138,7 +160,7 @@ def test_fingerprint_is_the_faults_own(pair: tuple[str, str]) -> None:
 
 def test_fingerprints_of_different_faults_differ() -> None:
     prints = {only(name).fingerprint for name in NAMES if EXPECTED[name]}
-    assert len(prints) == 19
+    assert len(prints) == 37
 
 
 def test_severity_tells_use_after_free_from_other_corruption() -> None:
