@@ -149,7 +149,8 @@ class Block:
             kind=self.rule.kind, title=title, fingerprint=fingerprint(self.rule.kind, title, frames),
             severity=self._severity(), effect=self.rule.effect, fatal=self.rule.fatal,
             line=self.first.number, last_line=self.last.number, time_s=self.first.time_s, step=began.step,
-            text="\n".join(self._text), frames=frames, reported=began.reported, late_s=began.late_s, beside=began.beside,
+            text="\n".join(self._text), frames=frames,
+            reported=began.reported, late_s=began.late_s, beside=began.beside,
             complete=self.complete or (self._task_over and self._stack_closed()),
         )
 

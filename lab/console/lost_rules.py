@@ -13,9 +13,10 @@ from lab.console.rule import End, rule
 LOST = (
     rule("KASAN", "Read of size|Write of size", r"(?P<what>Read|Write) of size \d+ at addr [0-9a-f]{8,16} by task",
          "KASAN: first line lost", Severity.MEMORY_CORRUPTION, End.RULER, patience=120),
-    rule("slab", "INFO: Allocated|INFO: Freed|Allocated in|Freed in",
-         r"(?:INFO: )?(?:Allocated|Freed) in .{1,200} age=\d+ cpu=\d+ pid=", "slab: first line lost",
-         Severity.MEMORY_CORRUPTION, End.TRACE, patience=200),
+    rule("slab", "INFO: Allocated|INFO: Freed|INFO: Slab 0x|Allocated in|Freed in|Slab 0x",
+         r"(?:INFO: )?(?:(?:Allocated|Freed) in .{1,200} age=\d+ cpu=\d+ pid="
+         r"|Slab 0x[0-9a-f]{8,16} objects=\d)", "slab: first line lost", Severity.MEMORY_CORRUPTION,
+         End.TRACE, patience=200),
     rule("lockdep", "other info that", r"other info that might help (?:us )?debug this", "lockdep: first line lost",
          Severity.LOCKDEP, End.TRACE, patience=600),
     rule("rcu-stall", "rcu: \t(|\t(t=|\t(detected by", r"(?:rcu: )?\t\((?:detected by \d+, )?t=\d+ jiffies",

@@ -34,7 +34,7 @@ def _alternatives() -> bytes:
 # A message begins after a timestamp's or a tag's `] `, a subsystem's or syslog's `: `, a date or a SCSI tag (`#5 `).
 CANDIDATE = re.compile(rb" (?<=[\]:0-9] ) ?" + _alternatives())
 """Finds where a line of a log with printk's marks may be of interest."""
-CANDIDATE_PLAIN = re.compile(rb"[\n\]:>0-9] ? ?" + _alternatives())
+CANDIDATE_PLAIN = re.compile(rb"[\n\]:>0-9Z] ? ?" + _alternatives())
 """The same where messages may begin at the line's start, after a newline."""
 MARKED = re.compile(rb"\n(?:<\d+>)?\[ *\d+\.\d+\]|\[ *\d+\.\d{6}\]|[ \n]kernel: |\nkern *:")
 """Finds, in bytes that begin with a newline, a line that printk's prefix marks as the kernel's."""

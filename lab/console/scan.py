@@ -16,14 +16,14 @@ from typing import BinaryIO
 from lab.console.finding import Effect, Finding, Severity
 from lab.console.group import Grouper
 from lab.console.late import Timeline
-from lab.console.line import MAX_LINE_BYTES, Line, parse_line
+from lab.console.line import MAX_LINE_BYTES, Line, clean, parse_line
 from lab.console.marks import Marks
 from lab.console.match import CANDIDATE, CANDIDATE_PLAIN, MARKED, RESTART, TICK_RATE, rule_of
 from lab.console.messages import kernel_said as kernel_said  # the same file read for other questions
 from lab.console.messages import marks_seen as marks_seen
 from lab.console.messages import messages_of_step as messages_of_step
 from lab.console.printed import Printed, Record
-from lab.errors import LabError
+from lab.console.source import open_log
 
 CHUNK_BYTES = 1 << 20
 BOOT_S = 1.0
@@ -83,7 +83,7 @@ class Scanner:
             end = piece.rfind(b"\n") + 1
             self._tail = piece[end : end + MAX_LINE_BYTES]
             if end:
-                found += self._scan(b"\n" + piece[:end])
+                found += self._scan(b"\n" + clean(piece[:end]))
         return self._limited(found)
 
     def close(self) -> list[Finding]:
@@ -91,7 +91,7 @@ class Scanner:
         found: list[Finding] = []
         if self._tail:
             self._number += 1
-            found += self._line(self._tail)
+            found += self._line(clean(self._tail))
             self._tail = b""
         if self._log is _Log.UNDECIDED:
             found += self._decide(_Log.PLAIN)
@@ -104,6 +104,11 @@ class Scanner:
     def stop(self) -> None:
         """What begins after the bytes fed so far does not count; reports that are open are read to their end."""
         self._counts_to = self._number + bool(self._tail)
+
+    @property
+    def lines(self) -> int:
+        """Lines fed so far."""
+        return self._number
 
     @property
     def in_line(self) -> bool:
@@ -242,18 +247,19 @@ def scan_file(
     them is read to its end. `hz`: ticks per second of the kernel, for reports that count in jiffies.
     Raises LabError when the file cannot be read.
     """
-    scanner = Scanner(token, printed, hz=hz)
+    with open_log(path) as log:
+        return scan_log(log, Scanner(token, printed, hz=hz), limit)
+
+
+def scan_log(log: BinaryIO, scanner: Scanner, limit: int | None = None) -> list[Finding]:
+    """All findings of an open log, in its order; `limit` as for scan_file. Raises what reading it raises."""
     found: list[Finding] = []
-    try:
-        with path.open("rb") as log:
-            while data := log.read(CHUNK_BYTES if limit is None else min(CHUNK_BYTES, limit)):
-                found += scanner.feed(data)
-                limit = None if limit is None else limit - len(data)
-                if limit == 0:
-                    found += _after_limit(scanner, log)
-                    break
-    except OSError as error:
-        raise LabError(f"{path}: the console log cannot be read: {error.strerror}; name a readable file") from error
+    while data := log.read(CHUNK_BYTES if limit is None else min(CHUNK_BYTES, limit)):
+        found += scanner.feed(data)
+        limit = None if limit is None else limit - len(data)
+        if limit == 0:
+            found += _after_limit(scanner, log)
+            break
     found += scanner.close()
     return sorted(found, key=lambda finding: finding.line)
 

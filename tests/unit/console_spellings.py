@@ -94,6 +94,8 @@ FAILURES: list[tuple[str, str, str]] = [
     ("slab", "No slab cache", "BUG <unknown> (Not tainted): No slab cache for object 0xffff888104a1c000"),
     ("slab", "first line lost", "Allocated in core_tmr_alloc_req+0x1/0x2 age=612 cpu=0 pid=412"),
     ("slab", "first line lost", "INFO: Freed in core_tmr_release_req+0x1/0x2 age=612 cpu=0 pid=412"),  # old
+    ("slab", "first line lost",
+     "Slab 0xffbc437640098600 objects=21 used=6 fp=0xff1ed64802618dc0 flags=0xfffffc0000200(slab|node=0)"),
     ("KASAN", "first line lost", "Read of size 8 at addr ffff888104a1c000 by task fio/612"),
     ("slab", "Objects remaining",
      "BUG se_cmd_cache (Not tainted): Objects remaining in se_cmd_cache on __kmem_cache_shutdown()"),
