@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lab.console.finding import Finding
+from lab.scenario.expect import KernelExpect
 from lab.scenario.types import Scenario
 
 FORMAT = 1
@@ -55,6 +58,24 @@ class RunPlan:
     def step_deadline_s(self, index: int) -> float:
         """Seconds that step `index` may take on this machine."""
         return float(self.scenario.steps[index].timeout * self.environment.slowdown)
+
+    def allowed(self, finding: Finding) -> str | None:
+        """Why this scenario lets a kernel report pass; None when it does not.
+
+        A step lets pass what began in it or was reported in it, a background step what began while it was in flight.
+        """
+        places = [self.scenario.expect.kernel, *self._of_steps(finding)]
+        return next((why for p in places if (why := p.allowed(finding.title, finding.text)) is not None), None)
+
+    def _of_steps(self, finding: Finding) -> Iterator[KernelExpect]:
+        for index, step in enumerate(self.scenario.steps):
+            here, background = index in (finding.step, finding.reported), step.background
+            if here and step.expect is not None and step.expect.kernel is not None:
+                yield step.expect.kernel
+            if background is not None and (here or background.name in finding.beside):
+                inner = background.step.expect
+                if inner is not None and inner.kernel is not None:
+                    yield inner.kernel
 
     def repeat_command(self) -> str:
         """The one command that repeats this run."""

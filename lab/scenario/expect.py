@@ -36,8 +36,29 @@ class Took(Strict):
         return self
 
 
+class KernelMessage(Strict):
+    """A kernel message that is let pass (`allow`), or that must come (`require`)."""
+
+    match: Regex = Field(description="a regular expression, searched in the message or its title")
+    reason: str = Field(min_length=1, description="why; shown in the report")
+
+
+class KernelExpect(Strict):
+    """What the kernel may and must print, in the scenario or in one step. Any other failure message fails the run.
+
+    In a step: `allow` lets pass what began or was reported in it, `require` must come between its begin and its end.
+    """
+
+    allow: list[KernelMessage] = Field(default_factory=list, description="messages that are let pass")
+    require: list[KernelMessage] = Field(default_factory=list, description="messages that must come")
+
+    def allowed(self, title: str, text: str) -> str | None:
+        """The reason why a kernel report with this title and text is let pass; None when it is not."""
+        return next((m.reason for m in self.allow if re.search(m.match, title) or re.search(m.match, text)), None)
+
+
 class Expect(Strict):
-    """Facts about one step. All that are given must hold. With none given, the step must succeed."""
+    """Facts about one step. All that are given must hold. With none given but `kernel`, the step must succeed."""
 
     ok: bool | None = Field(None, description="the step as a whole succeeded, or failed")
     status: Status | None = Field(None, description="SAM-5 status of the command")
@@ -56,6 +77,7 @@ class Expect(Strict):
     exit: int | None = Field(None, description="exit status of the program")
     took: Took | None = Field(None, description="how long the step took")
     any_of: list[Expect] | None = Field(None, min_length=1, description="one of these must hold")
+    kernel: KernelExpect | None = Field(None, description="messages of the kernel during this step")
 
     @field_validator("sense")
     @classmethod
@@ -75,6 +97,8 @@ class Expect(Strict):
     def _says_something(self) -> Expect:
         if not self.facts:
             raise ValueError("an empty expect asserts nothing; leave it out to expect success")
+        if self.kernel is not None and not self.kernel.allow and not self.kernel.require:
+            raise ValueError("an empty kernel lets nothing pass and requires nothing; leave it out")
         return self
 
     @property
@@ -82,23 +106,10 @@ class Expect(Strict):
         """The names of the facts that are given."""
         return [name for name in type(self).model_fields if getattr(self, name) not in (None, {})]
 
-
-class KernelMessage(Strict):
-    """A kernel message that is let pass (`allow`), or that must come (`require`)."""
-
-    match: Regex = Field(description="a regular expression, searched in the message or its title")
-    reason: str = Field(min_length=1, description="why; shown in the report")
-
-
-class KernelExpect(Strict):
-    """What the kernel may and must print. Any other failure message fails the scenario."""
-
-    allow: list[KernelMessage] = Field(default_factory=list, description="messages that are let pass")
-    require: list[KernelMessage] = Field(default_factory=list, description="messages that must come")
-
-    def allowed(self, title: str, text: str) -> str | None:
-        """The reason why a kernel report with this title and text is let pass; None when it is not."""
-        return next((m.reason for m in self.allow if re.search(m.match, title) or re.search(m.match, text)), None)
+    @property
+    def observed(self) -> list[str]:
+        """The facts that the step's own observation decides: all but what the kernel prints."""
+        return [name for name in self.facts if name != "kernel"]
 
 
 class ScenarioExpect(Strict):

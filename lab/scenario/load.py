@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from lab.document import Document, Key, KeyPath, examine
 from lab.explain import Fault, at, faults_of, path_of
 from lab.problems import Problem, Problems
-from lab.scenario import check_objects, check_order, check_references, check_worth, matrix
+from lab.scenario import check_messages, check_objects, check_order, check_references, check_worth, matrix
 from lab.scenario.base import FORMS
 from lab.scenario.matrix import RUN_LIMIT, Value
 from lab.scenario.parts import Parts, default_targets, of_document, of_scenario
@@ -150,7 +150,7 @@ def _order(problem: Problem) -> tuple[int, int, str]:
 
 
 def _cross_checked(parts: Parts) -> Iterable[Fault]:
-    for module in (check_objects, check_references, check_order, check_worth):
+    for module in (check_objects, check_references, check_order, check_messages, check_worth):
         yield from module.check(parts)
 
 

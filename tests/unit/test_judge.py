@@ -56,6 +56,8 @@ def checks(expect: dict[str, Any] | None, observed: dict[str, Any], slowdown: fl
     ({"took": {"at_most": "2s"}}, {"seconds": 2.0}, {"seconds": 2.1}),
     ({"took": {"at_most": "2s"}}, {"seconds": 2.0}, {}),
     ({"any_of": [{"exit": 0}, {"errno": "EIO"}]}, {"errno": "EIO", "exit": 1}, {"errno": "EINVAL", "exit": 1}),
+    ({"kernel": {"allow": [{"match": "x", "reason": "y"}]}}, {"ok": True}, {"ok": False}),
+    ({"kernel": {"require": [{"match": "x", "reason": "y"}]}, "errno": "EIO"}, {"errno": "EIO"}, {"ok": True}),
     ({"ok": True, "exit": 0}, {"ok": True, "exit": 0}, {"ok": True, "exit": 1}),
 ])
 def test_a_fact(expect: dict[str, Any] | None, holds: dict[str, Any], fails: dict[str, Any]) -> None:

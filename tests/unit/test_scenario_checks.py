@@ -240,6 +240,53 @@ def test_a_required_kernel_message_can_fail(tmp_path: Path) -> None:
     assert told(tmp_path, text) == []
 
 
+@pytest.mark.parametrize(("kernel", "can_fail"), [
+    ("{allow: [{match: x, reason: y}]}", False), ("{require: [{match: x, reason: y}]}", True)])
+def test_what_only_lets_messages_pass_cannot_fail(tmp_path: Path, kernel: str, can_fail: bool) -> None:
+    found = told(tmp_path, DISK + f"steps:\n  - {{write: {{lun: disk}}, expect: {{kernel: {kernel}}}}}\n")
+    assert len(found) == (not can_fail)
+
+
+@pytest.mark.parametrize(("match", "problem"), [
+    ("task hung in", None), ("tcm_loop|iblock", None), ("^WARNING in", None), ("^$", None), ("[0-9]{3}", None),
+    (".*", "fits any message"), (".", "fits any message"), ("x*", "fits any message"), ("^", "fits any message"),
+    ("(?s).+", "fits any message"), ("[^x]", "fits any message"), ("a|", "fits any message"),
+    ("", "needs at least 1 character"), ("(", "not a regular expression"),
+])
+def test_an_expression_that_fits_anything_is_refused(tmp_path: Path, match: str, problem: str | None) -> None:
+    message = f"[{{match: '{match}', reason: y}}]"
+    whole = told(tmp_path, steps("write: {lun: disk}").replace(
+        "steps:", f"expect: {{kernel: {{require: {message}}}}}\nsteps:"))
+    one = told(tmp_path, steps(f"{{write: {{lun: disk}}, expect: {{kernel: {{allow: {message}}}}}}}"))
+    assert len(whole) == len(one) == (problem is not None), (whole, one)
+    if problem is not None:
+        assert whole[0].startswith("4:37: ") and problem in whole[0]
+        assert one[0].startswith("5:60: ") and problem in one[0]
+
+
+_MESSAGE = "{match: x, reason: y}"
+_WAIT = "join: {name: b}"
+
+
+@pytest.mark.parametrize(("step", "join", "problem"), [
+    ("expect: {kernel: {allow: [M]}}", _WAIT, None),
+    ("expect: {kernel: {allow: [M, M]}}", _WAIT, "'x' stands in this list twice"),
+    ("expect: {kernel: {require: [M]}}", _WAIT, "is required at its join or for the whole scenario"),
+    ("expect: {kernel: {}}", _WAIT, "an empty kernel lets nothing pass"),
+    ("expect: {kernel: {allow: []}}", _WAIT, "an empty kernel lets nothing pass"),
+    ("expect: {kernel: {allow: [{match: x, reason: ' '}]}}", _WAIT, "the reason is empty"),
+    ("expect: {any_of: [{ok: true}, {kernel: {allow: [M]}}]}", _WAIT, "put kernel beside any_of"),
+    ("timeout: 9s", "{join: {name: b}, expect: {kernel: {allow: [M], require: [M]}}}", None),
+    ("timeout: 9s", "{join: {name: b}, expect: {kernel: {alow: [M]}}}", "unknown key 'alow'; did you mean 'allow'?"),
+])
+def test_messages_of_steps_in_the_background_and_of_joins(tmp_path: Path, step: str, join: str, problem: str | None,
+                                                          ) -> None:
+    background = f"background: {{name: b, step: {{write: {{lun: disk}}, {step}}}}}"
+    found = told(tmp_path, steps(background.replace("M", _MESSAGE), join.replace("M", _MESSAGE)))
+    assert len(found) == (problem is not None), found
+    assert problem is None or problem in found[0], found
+
+
 @pytest.mark.parametrize(("step", "problem"), [
     ("{fio: {lun: disk, options: {rw: read}}, expect: {sense: MEDIUM_ERROR}}",
      "5:54: a fio step has no sense to look at"),
