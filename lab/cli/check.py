@@ -10,6 +10,7 @@ import typer
 
 from lab.cli import places
 from lab.problems import Problems
+from lab.run.known import check_known
 from lab.scenario.library import Library, load_library
 from lab.scenario.load import load
 from lab.scenario.schema import json_schema
@@ -17,15 +18,24 @@ from lab.scenario.schema import json_schema
 
 def check(
     paths: Annotated[list[Path] | None, typer.Argument(metavar="FILE|FOLDER",
-                                                        help="None: the whole library.")] = None,
+                                                        help="None: the whole library and the known bugs.")] = None,
 ) -> None:
-    """Say everything that is wrong in scenario files, with file:line:column. Exit 0 or 2."""
+    """Say everything that is wrong in scenario files and in known-bugs.yaml, with file:line:column. Exit 0 or 2."""
+    given = paths or [places.SCENARIOS, *([places.KNOWN_BUGS] if places.KNOWN_BUGS.exists() else [])]
+    known = [path for path in given if path.name == places.KNOWN_BUGS.name]
     libraries = [load_library(path) if path.is_dir() else Library(path.parent, [load(path)])
-                 for path in paths or [places.SCENARIOS]]
+                 for path in given if path not in known]
     problems = [problem for library in libraries for problem in library.problems]
+    problems += [problem for path in known for problem in check_known(path, _names(libraries))]
     if problems:
         raise Problems(problems)
     print(f"no problems; {sum(len(library.runs) for library in libraries)} runs after matrix expansion")
+
+
+def _names(checked: list[Library]) -> set[str]:
+    """The scenarios that a known bug can be of: of the library, of docs/findings, and those that were given."""
+    folders = [load_library(path) for path in (places.SCENARIOS, places.FINDINGS) if path.is_dir()]
+    return {file.name for library in (*checked, *folders) for file in library.files if file.name is not None}
 
 
 def schema() -> None:

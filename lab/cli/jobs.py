@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from lab.cli import host, places
 from lab.cli.host import Ready, say
@@ -14,16 +14,24 @@ from lab.scenario import needs
 from lab.scenario.load import ScenarioRun
 
 
-def vm_jobs(chosen: list[ScenarioRun], kernels: list[str], *, fresh_boot: bool, seed: int,
-            dump_core: bool = False) -> list[Job]:
+@dataclass(frozen=True)
+class Manner:
+    """How runs are made, whatever is run."""
+
+    seed: int = 1
+    fresh_boot: bool = False
+    dump_core: bool = False
+
+
+def vm_jobs(chosen: list[ScenarioRun], kernels: list[str], manner: Manner) -> list[Job]:
     """A job for each kernel and run, in the order in which they were asked for. LabError, UsageError."""
     store = Store.default()
     readied = _distinct([host.ready(spec, store) for spec in dict.fromkeys(kernels)])
     say(f"accelerator: {readied[0].engine.accelerator.why}")
     return [
         Job(RunPlan(id=r.id, word=word_of(r), scenario=r.scenario, values=r.values, path=str(r.path), digest=r.digest,
-                    kernel=one.facts, environment=host.environment(shape.accelerator, shape.slowdown), seed=seed,
-                    fresh_boot=fresh_boot, dump_core=dump_core),
+                    kernel=one.facts, environment=host.environment(shape.accelerator, shape.slowdown), seed=manner.seed,
+                    fresh_boot=manner.fresh_boot, dump_core=manner.dump_core),
             one.engine, tuple(_lacking(one, r)))
         for one in readied for shape in (one.engine.shape,) for r in chosen
     ]

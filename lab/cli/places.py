@@ -10,6 +10,8 @@ from lab.errors import LabError
 ROOT = Path(lab.__path__[0]).resolve().parent
 SCENARIOS = ROOT / "scenarios"
 KERNELS = ROOT / "kernels"
+KNOWN_BUGS = KERNELS / "known-bugs.yaml"
+FINDINGS = ROOT / "docs/findings"
 RESULTS = ROOT / "results"
 
 

@@ -14,7 +14,8 @@ from rich.text import Text
 from lab.report.result import Outcome
 from lab.run.session import Progress
 
-_STYLE = {Outcome.PASS: "green", Outcome.FAIL: "bold red", Outcome.ERROR: "bold magenta", Outcome.SKIP: "yellow"}
+_STYLE = {Outcome.PASS: "green", Outcome.FAIL: "bold red", Outcome.ERROR: "bold magenta", Outcome.SKIP: "yellow",
+          Outcome.XFAIL: "yellow", Outcome.XPASS: "bold yellow"}
 
 
 class Screen:

@@ -22,6 +22,7 @@ class Kernel:
     config: Path | None  # the configuration file, where known
     identity: str  # sha256 (hex) over image, modules.dep, modules.builtin and every module
     cmdline: str = ""  # more kernel parameters, from kernels/NAME.yaml
+    package: str = ""  # version of the Debian package that it is from, "6.1.192-2"
 
     def missing_modules(self, modules: Iterable[str]) -> list[str]:
         """One sentence for each module that is neither loadable nor built in; names its CONFIG option.

@@ -13,7 +13,7 @@ from lab.kernels import debian, tree
 from lab.kernels.identity import identity_of
 from lab.kernels.image import release_of
 from lab.kernels.kernel import Kernel
-from lab.kernels.named import NamedKernel, load, named_kernels
+from lab.kernels.named import KNOWN_BUGS, NamedKernel, load, named_kernels
 from lab.kernels.staging import Parts, stage
 from lab.kernels.store import Store, full_disk_explained, silent
 
@@ -73,7 +73,7 @@ def _debian(spec: str, store: Store, say: Callable[[str], None]) -> Kernel:
     stock = debian.fetch(wanted, store, say)
     config = stock.config if stock.config.exists() else None
     return Kernel(spec, _safe(f"debian-{stock.version}"), stock.release, stock.image, stock.modules, config,
-                  identity_of(stock.image, stock.modules, store))
+                  identity_of(stock.image, stock.modules, store), package=stock.version)
 
 
 def _tree(spec: str, path: Path, store: Store) -> Kernel:
@@ -132,7 +132,7 @@ def _safe(name: str) -> str:
 
 
 def _unknown(spec: str, named: Path | None) -> str:
-    names = [path.stem for path in sorted(named.glob("*.yaml"))] if named else []
+    names = [path.stem for path in sorted(named.glob("*.yaml")) if path.name != KNOWN_BUGS] if named else []
     near = difflib.get_close_matches(spec, [*names, _DEBIAN], n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     have = f" ({', '.join(names)})" if names else ""

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import junit_xml
 
 from lab.report.result import Outcome, Reason, Result
-from lab.report.text import failure_text
+from lab.report.text import failure_text, known_text
 
 # XML 1.0, 2.2: what a document may hold, less what it discourages, which junit-xml drops. It is shown as \xNN.
 _NONCHARACTERS = "".join(chr(plane << 16 | last) for plane in range(1, 17) for last in (0xFFFE, 0xFFFF))
@@ -19,22 +19,24 @@ _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\uf
                         f"|[{_NONCHARACTERS}]")
 
 
-def write(path: Path, suites: Sequence[tuple[str, dict[str, str], Sequence[Result]]]) -> None:
+def write(path: Path, suites: Sequence[tuple[str, dict[str, str], Sequence[Result]]], *,
+          strict_known: bool = False) -> None:
     """Write the report under a temporary name, then rename it. `suites`: (name, properties, results).
 
-    OSError when the disk is full; then an older file is still whole.
+    `strict_known`: a run that passes in spite of a known bug is a failure. OSError when the disk is full; then an older
+    file is still whole.
     """
     temporary = path.with_suffix(f".{os.getpid()}")
     try:
-        temporary.write_text(render(suites), encoding="utf-8")
+        temporary.write_text(render(suites, strict_known=strict_known), encoding="utf-8")
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def render(suites: Sequence[tuple[str, dict[str, str], Sequence[Result]]]) -> str:
+def render(suites: Sequence[tuple[str, dict[str, str], Sequence[Result]]], *, strict_known: bool = False) -> str:
     """The XML document. Valid whatever a guest printed."""
-    made = [junit_xml.TestSuite(name, [_case(name, r) for r in results], properties=_clean(properties))
+    made = [junit_xml.TestSuite(name, [_case(name, r, strict_known) for r in results], properties=_clean(properties))
             for name, properties, results in suites]
     root = ElementTree.fromstring(junit_xml.to_xml_report_string(made, prettyprint=False))
     # junit-xml knows properties of suites only; what a case depends on belongs to the case.
@@ -46,17 +48,34 @@ def render(suites: Sequence[tuple[str, dict[str, str], Sequence[Result]]]) -> st
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
-def _case(suite: str, result: Result) -> junit_xml.TestCase:
+def _case(suite: str, result: Result, strict_known: bool) -> junit_xml.TestCase:
     case = junit_xml.TestCase(clean(result.id), classname=f"{suite}.{result.scenario}", elapsed_sec=result.seconds,
                               allow_multiple_subelements=True)
+    if result.outcome in (Outcome.XFAIL, Outcome.XPASS):
+        _add_known(case, result, strict_known)
+        return case
     for reason in result.reasons:
         _add(case, reason, result)
     return case
 
 
+def _add_known(case: junit_xml.TestCase, result: Result, strict_known: bool) -> None:
+    """A failure that is a known bug is skipped, with all that is known of it; a pass in spite of one stays a pass."""
+    message = clean(known_text(result))
+    if result.outcome is Outcome.XFAIL:
+        texts = "\n\n".join(failure_text(result, reason) for reason in result.reasons)
+        case.add_skipped_info(message=message, output=clean(texts))
+    elif strict_known:
+        case.add_failure_info(message=message, output=clean(f"{message}\n\nrepeat: {result.repeat}"),
+                              failure_type="known-bug")
+    else:
+        case.stdout = f"XPASS: {message}"
+
+
 def _add(case: junit_xml.TestCase, reason: Reason, result: Result) -> None:
     """The case's outcome is its element, so that counts add up; whose fault a reason is, is its type."""
-    message, text = clean(reason.text), clean(failure_text(result, reason))
+    beside = f"known bug {reason.bug}, beside another failure: " if reason.bug else ""
+    message, text = clean(beside + reason.text), clean(failure_text(result, reason))
     if result.outcome is Outcome.SKIP:
         case.add_skipped_info(message=message)
     elif result.outcome is Outcome.ERROR:
@@ -69,6 +88,10 @@ def _add(case: junit_xml.TestCase, reason: Reason, result: Result) -> None:
 def _properties(result: Result) -> ElementTree.Element:
     element = ElementTree.Element("properties")
     named = {**result.properties, **{f"matrix.{k}": str(v) for k, v in result.values.items()}}
+    if result.known:
+        named |= {"known-bug": ", ".join(k.bug for k in result.known), "outcome": result.outcome.value}
+    if result.cause is not None:
+        named["fingerprint"] = result.cause.fingerprint
     for name, value in _clean(named).items():
         ElementTree.SubElement(element, "property", name=name, value=value)
     return element

@@ -24,6 +24,7 @@ class KernelFacts:
     release: str
     identity: str
     spec: str
+    package: str = ""  # version of its Debian package, which its release does not tell: "6.1.192-2"
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,10 @@ class RunPlan:
         """
         places = [self.scenario.expect.kernel, *self._of_steps(finding)]
         return next((why for p in places if (why := p.allowed(finding.title, finding.text)) is not None), None)
+
+    def allowed_anywhere(self, title: str) -> str | None:
+        """Why this scenario as a whole lets something pass that belongs to no step, such as taint."""
+        return self.scenario.expect.kernel.allowed(title, title)
 
     def _of_steps(self, finding: Finding) -> Iterator[KernelExpect]:
         for index, step in enumerate(self.scenario.steps):

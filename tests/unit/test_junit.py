@@ -56,7 +56,7 @@ def test_counts_names_and_properties() -> None:
     results = [of(outcome) for outcome in Outcome]
     root = ElementTree.fromstring(render([("k", PROPERTIES, results), ("other", PROPERTIES, results[:1])]))
     first, second = root.iter("testsuite")
-    assert [first.attrib[n] for n in ("name", "tests", "failures", "errors", "skipped")] == ["k", "4", "1", "1", "1"]
+    assert [first.attrib[n] for n in ("name", "tests", "failures", "errors", "skipped")] == ["k", "6", "1", "1", "2"]
     assert [second.attrib[n] for n in ("name", "tests", "failures", "errors", "skipped")] == \
         ["other", "1", "0", "0", "0"]
     case = next(first.iter("testcase"))

@@ -31,7 +31,7 @@ EXPECTED = {
     "boot-failed": (Outcome.FAIL, "kernel panic: ", 2, ["panic"]),
     "interrupted": (Outcome.ERROR, "interrupted while it ran", 1, []),
     "lab-killed": (Outcome.ERROR, "the lab ended before this run did: there is no end.json", 1, []),
-    "taint": (Outcome.FAIL, "the kernel was tainted by this run (bits 0x40)", 1, []),
+    "taint": (Outcome.FAIL, "the kernel was tainted by this run: U (requested by user space), ", 1, []),
     "teardown": (Outcome.FAIL, "the teardown failed: rmdir core/rd_mcp_0/disk: EBUSY", 6, []),
 }
 
@@ -156,7 +156,7 @@ def test_a_message_after_all_is_over_counts_too(passed: Damaged) -> None:
     passed.console("[  100.000000] WARNING: CPU: 0 PID: 1 at drivers/target/loopback/tcm_loop.c:42 f+0x1/0x2\n")
     result = passed.judged()
     assert result.outcome is Outcome.FAIL
-    assert result.summary.startswith("kernel WARN: ")
+    assert result.summary.startswith("kernel WARN after the teardown: ")
 
 
 def test_text_without_printks_stamp_is_not_the_kernels(passed: Damaged) -> None:
@@ -210,7 +210,7 @@ def test_set_up_that_failed(passed: Damaged) -> None:
     ("teardown-end", {"ok": False, "problems": ["rmdir x: EBUSY"]}, "the teardown failed: rmdir x: EBUSY"),
     ("teardown-end", {"ok": False}, "the teardown failed: ?"),
     ("leak-check", {"left": ["scsi host: host0"]}, "left behind after the teardown: scsi host: host0"),
-    ("leak-check", {"tainted": 512}, "the kernel was tainted by this run (bits 0x200)"),
+    ("leak-check", {"tainted": 512}, "the kernel was tainted by this run: W (warning), without"),
 ])
 def test_what_comes_after_the_steps_counts(passed: Damaged, kind: str, data: dict[str, Any], begins: str) -> None:
     if "problems" not in data and kind == "teardown-end":
@@ -233,4 +233,4 @@ def test_a_console_of_200_megabytes(passed: Damaged, tmp_path: Path) -> None:
             "from pathlib import Path; from lab.run.verdict import verdict\nprint(verdict(Path(sys.argv[1])).summary)")
     done = subprocess.run([sys.executable, "-c", code, passed.path], capture_output=True, text=True, timeout=300,
                           check=False, cwd=ROOT)
-    assert done.stdout.strip() == "kernel BUG: BUG: the last word", done.stderr
+    assert done.stdout.strip() == "kernel BUG after the teardown: BUG: the last word", done.stderr
