@@ -82,5 +82,4 @@ class Watch:
 
     def _is_hang(self, finding: Finding) -> bool:
         return (finding.effect is Effect.FAIL and finding.kind in _HANGS
-                and began_us(finding) not in self._forged
-                and self._plan.scenario.expect.kernel.allowed(finding.title, finding.text) is None)
+                and began_us(finding) not in self._forged and self._plan.allowed(finding) is None)

@@ -6,7 +6,6 @@ Every bug in judging becomes a directory here, or one of these with a piece take
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from lab.report.result import Outcome, Result
+from lab.report.result import Outcome
 from lab.run.verdict import verdict
 from tests.command import ROOT
+from tests.unit.saved_runs import GOLDEN, Damaged
 
-GOLDEN = ROOT / "tests/golden"
 # outcome, how the first reason begins, how many reasons, kinds of kernel faults
 EXPECTED = {
     "pass": (Outcome.PASS, "", 0, []),
@@ -32,6 +31,8 @@ EXPECTED = {
     "interrupted": (Outcome.ERROR, "interrupted while it ran", 1, []),
     "lab-killed": (Outcome.ERROR, "the lab ended before this run did: there is no end.json", 1, []),
     "taint": (Outcome.FAIL, "the kernel was tainted by this run: U (requested by user space), ", 1, []),
+    "late": (Outcome.FAIL, "kernel hung-task in step 8 (join name=writer), reported 46 s later in the teardown (with ", 3,
+             ["hung-task"] * 3),
     "teardown": (Outcome.FAIL, "the teardown failed: rmdir core/rd_mcp_0/disk: EBUSY", 6, []),
 }
 
@@ -49,42 +50,6 @@ def test_a_saved_run(name: str) -> None:
     assert [fault.kind for fault in result.faults] == kinds
     assert result.properties["kernel.release"] == "6.1.0-56-amd64"
     assert result == verdict(GOLDEN / name), "a verdict depends on the files alone"
-
-
-class Damaged:
-    """A copy of a saved run with pieces taken away or put in."""
-
-    def __init__(self, name: str, folder: Path) -> None:
-        self.path = Path(shutil.copytree(GOLDEN / name, folder / name))
-
-    def events(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in (self.path / "events.jsonl").read_text().splitlines()]
-
-    def without(self, kind: str, index: int | None = None) -> None:
-        left = [e for e in self.events() if e["kind"] != kind or (index is not None and e.get("index") != index)]
-        assert len(left) < len(self.events())
-        self.rewrite(left)
-
-    def change(self, kind: str, **data: object) -> None:
-        self.rewrite([{**e, **data} if e["kind"] == kind else e for e in self.events()])
-
-    def rewrite(self, events: list[dict[str, Any]]) -> None:
-        (self.path / "events.jsonl").write_text("".join(json.dumps(e) + "\n" for e in events))
-
-    def end(self, **data: object) -> None:
-        (self.path / "end.json").write_text(json.dumps(data))
-
-    def console(self, text: str) -> None:
-        with (self.path / "console.log").open("a") as file:
-            file.write(text)
-
-    def plan(self, change: dict[str, Any]) -> None:
-        plan = json.loads((self.path / "plan.json").read_text())
-        plan["scenario"].update(change)
-        (self.path / "plan.json").write_text(json.dumps(plan))
-
-    def judged(self) -> Result:
-        return verdict(self.path)
 
 
 @pytest.fixture
