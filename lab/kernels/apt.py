@@ -11,7 +11,7 @@ import re
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,10 +115,17 @@ class Apt:
 
     def kernels(self) -> list[Package]:
         """Every kernel image, modules, binary and base package in all versions that the lists know."""
-        found = self._run("apt-cache", "search", "--names-only",
-                          "^linux-(image|modules|binary|base)-[0-9].*-amd64$", deadline_s=_ASK_DEADLINE_S)
-        names = sorted({line.split()[0] for line in found.stdout.splitlines() if line.strip()})
-        return self._records("--all-versions", names) if names else []
+        return self.search("^linux-(image|modules|binary|base)-[0-9].*-amd64$")
+
+    def search(self, names: str) -> list[Package]:
+        """Every package whose name matches the regular expression (POSIX extended), in all versions."""
+        found = self._run("apt-cache", "search", "--names-only", names, deadline_s=_ASK_DEADLINE_S)
+        return self.versions_of({line.split()[0] for line in found.stdout.splitlines() if line.strip()})
+
+    def versions_of(self, names: Iterable[str]) -> list[Package]:
+        """The packages of these names in all versions that the lists know; names that they do not know are left out."""
+        wanted = sorted(names)
+        return self._records("--all-versions", wanted) if wanted else []
 
     def candidate(self, name: str) -> Package | None:
         """The version of a package that apt would install on a fresh host with these archives."""

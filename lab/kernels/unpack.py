@@ -25,16 +25,21 @@ def unpack(packages: Iterable[Path], into: Path) -> str:
     Raises DamagedPackage for a file that is no whole package or for packages without a kernel in them.
     """
     raw = into / "raw"
-    for package in packages:
-        tool = process.find("dpkg-deb", "dpkg")
-        done = process.run([tool, "-x", package, raw], timeout_s=_UNPACK_DEADLINE_S, check=False)
-        if done.returncode != 0:
-            words = " ".join(done.stderr.split()) or done.last_words()
-            raise DamagedPackage(f"{package.name} cannot be unpacked: {words}")
+    extract(packages, raw)
     release = _arrange(raw, into)
     shutil.rmtree(raw)
     depmod(into, release)
     return release
+
+
+def extract(packages: Iterable[Path], into: Path) -> None:
+    """Lay out everything that the package files hold below `into`. Raises DamagedPackage."""
+    tool = process.find("dpkg-deb", "dpkg")
+    for package in packages:
+        done = process.run([tool, "-x", package, into], timeout_s=_UNPACK_DEADLINE_S, check=False)
+        if done.returncode != 0:
+            words = " ".join(done.stderr.split()) or done.last_words()
+            raise DamagedPackage(f"{package.name} cannot be unpacked: {words}")
 
 
 def _arrange(raw: Path, into: Path) -> str:

@@ -1,0 +1,135 @@
+"""What it takes to build a module for a stock kernel: its headers, unpacked in the store, nothing installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import process
+from lab.errors import LabError, UsageError
+from lab.kernels import debian
+from lab.kernels.apt import Package
+from lab.kernels.companions import Wanted, fetched
+from lab.kernels.identity import signature, stat_file
+from lab.kernels.store import Store, discard, full_disk_explained, silent
+from lab.kernels.unpack import DamagedPackage, extract
+
+_BUILD_DEADLINE_S = 600.0
+_ASK_DEADLINE_S = 30.0
+_SENTINELS = ("Makefile", ".config", "Module.symvers", "include/generated/autoconf.h")
+
+
+@dataclass(frozen=True)
+class Headers:
+    """Headers of a stock kernel; `make -C BUILD M=DIR modules` builds the module in DIR."""
+
+    version: str
+    release: str  # uname -r
+    build: Path  # what /lib/modules/RELEASE/build would be
+    compiler: str  # gcc-12: the one the kernel was built with, and the Debian package of the same name
+
+    def check_tools(self) -> None:
+        """Raises MissingTool for a program that the build needs, LabError when the kernel's own tools do not run."""
+        process.find("make", "make")
+        process.find(self.compiler, self.compiler)
+        if (self.build / "vmlinux").exists():  # its type information goes into each module
+            process.find("pahole", "pahole")
+        for tool in ("scripts/basic/fixdep", "scripts/mod/modpost", "tools/objtool/objtool"):
+            if (self.build / tool).exists():
+                self._check_runs(self.build / tool)
+
+    def _check_runs(self, tool: Path) -> None:
+        """A tool of a newer Debian release may need a newer C library: then ld.so speaks."""
+        done = process.run([tool], timeout_s=_ASK_DEADLINE_S, check=False)
+        lines = [line for line in done.stderr.splitlines() if "not found (required by" in line
+                 or "error while loading shared libraries" in line]
+        if lines:
+            raise LabError(f"the headers of Debian's kernel {self.version} are for a newer Debian release than this "
+                           f"host's: {lines[0].removeprefix(f'{tool}: ')}")
+
+    def make(self, directory: Path, *targets: str, deadline_s: float = _BUILD_DEADLINE_S) -> list[Path]:
+        """Build the external module in `directory` (its Makefile says obj-m := NAME.o); returns the .ko files.
+
+        Raises MissingTool and LabError: the compiler's first error is in the sentence.
+        """
+        self.check_tools()
+        environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+        done = process.run(["make", "-C", self.build, f"M={directory.absolute()}", *(targets or ("modules",))],
+                           timeout_s=deadline_s, env={**environment, "LC_ALL": "C"}, check=False)
+        if done.returncode != 0:
+            first = next((x for x in done.stderr.splitlines() if "error:" in x or x.startswith("ERROR")), "")
+            raise LabError(f"the module in {directory} does not build for {self.release}: {first or done.last_words()}")
+        return sorted(directory.rglob("*.ko"))
+
+
+def headers(wanted: str, store: Store, say: Callable[[str], None] = silent, *,
+            etc: Path = Path("/etc/apt")) -> Headers:
+    """The unpacked headers of a stock kernel; `wanted` is as in debian.fetch, which fetches the kernel itself too.
+
+    The first time fetches 14 MB (6.1) and takes 85 MB of the store. UsageError when the archives have only the
+    kernel (they drop the headers of old builds), LabError when apt fails.
+    """
+    if re.search(r"[\s:#$%]", str(store.root)):
+        raise UsageError(f"make cannot build in the store {store.root}, for its path has a character that make "
+                         "reads as its own; set LAB_STORE to another directory")
+    kernel = debian.fetch(wanted, store, say, etc=etc)
+    root = store.root / "headers" / f"debian-{kernel.version}"
+    if found := _get(root, kernel.version):
+        return found
+    with store.lock(f"headers-{kernel.version}", say=say), full_disk_explained(store.root):
+        if found := _get(root, kernel.version):  # another lab was faster
+            return found
+        discard(root)
+        package = Wanted(f"linux-headers-{kernel.release}", kernel.version, _parts, "^linux-headers-[0-9].*-amd64$")
+        with fetched(package, store, say, etc) as files, store.new_directory(root) as directory:
+            say(f"unpacking the headers of Debian's kernel {kernel.version}")
+            extract(files, directory)
+            _settle(directory, kernel.release)
+    if found := _get(root, kernel.version):
+        return found
+    raise LabError(f"the headers in {root} were damaged as they were unpacked; run it again")
+
+
+def _parts(package: Package) -> Sequence[str]:
+    """linux-headers-*-common and linux-kbuild-*: sources shared by the flavours, and programs."""
+    return [name for name in re.findall(r"(?:^|, )([^\s,]+)", package.depends)
+            if re.match(r"linux-(headers-.*-common|kbuild-.*)$", name)]
+
+
+def _settle(root: Path, release: str) -> None:
+    """Make the headers work where they are: their Makefile names /usr/src; all links that matter are relative."""
+    build = root / "usr/src" / f"linux-headers-{release}"
+    try:
+        makefile = (build / "Makefile").read_text()
+        compiler = re.search(r"\b(gcc(?:-\d+)?)\s*$", (build / ".kernelvariables").read_text(), re.MULTILINE)
+    except OSError as error:
+        raise DamagedPackage(f"there is no {error.filename} in it") from None
+    if compiler is None:
+        raise DamagedPackage("its .kernelvariables names no gcc")
+    # Relative to the Makefile itself, so that the store may be moved.
+    here = "$(realpath $(dir $(lastword $(MAKEFILE_LIST))))"
+    (build / "Makefile").write_text(f"lab_src := {here}/..\n" + makefile.replace("/usr/src/", "$(lab_src)/"))
+    for useless in ("lib", "usr/share", "usr/lib/modules"):
+        shutil.rmtree(root / useless, ignore_errors=True)
+    facts = {"release": release, "compiler": compiler[1], "signature": _signature(build)}
+    (root / "manifest.json").write_text(json.dumps(facts))
+
+
+def _get(root: Path, version: str) -> Headers | None:
+    try:
+        facts = json.loads((root / "manifest.json").read_text())
+        build = root / "usr/src" / f"linux-headers-{facts['release']}"
+        whole = _signature(build) == facts["signature"] and (build / "scripts/mod/modpost").exists()
+        return Headers(version, str(facts["release"]), build, str(facts["compiler"])) if whole else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _signature(build: Path) -> str:
+    """A few files that each build reads; somebody who cleans up the store removes all or none."""
+    return signature(stat_file(name, build / name) for name in _SENTINELS)
