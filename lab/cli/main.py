@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from lab.cli import check, doctor, lists, runs, scan, shell
+from lab.cli import check, decode, doctor, lists, runs, scan, shell
 from lab.errors import LabError
 from lab.problems import Problems
 
@@ -23,6 +23,7 @@ app.command("schema")(check.schema)
 app.command("doctor")(doctor.doctor)
 app.command("shell")(shell.shell)
 app.command("scan")(scan.scan)
+app.command("decode")(decode.decode)
 app.command("prepare")(runs.prepare)
 
 

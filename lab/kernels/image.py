@@ -14,6 +14,16 @@ _STRING_LIMIT = 256
 
 def release_of(image: Path) -> str:
     """The release (`uname -r`) in the header of a bzImage. Raises UsageError when the file is none."""
+    return _version_text(image).split()[0]
+
+
+def version_of(image: Path) -> str:
+    """What `uname -v` would say: `#1 SMP ... Mon Nov 2 ...`; "" when the header lacks it. Raises UsageError."""
+    _, mark, version = _version_text(image).partition(" #")
+    return f"#{version}".strip() if mark else ""
+
+
+def _version_text(image: Path) -> str:
     try:
         with image.open("rb") as file:
             head = file.read(0x10000)
@@ -24,8 +34,9 @@ def release_of(image: Path) -> str:
                          "give arch/x86/boot/bzImage or a vmlinuz, not vmlinux")
     (offset,) = struct.unpack_from("<H", head, _KERNEL_VERSION)
     text = head[offset + 0x200 : offset + 0x200 + _STRING_LIMIT].split(b"\0", 1)[0]
-    words = text.decode("ascii", errors="replace").split()
+    version = text.decode("ascii", errors="replace")
+    words = version.split()
     # "6.1.0-18-amd64 (builder@host) #1 SMP ...": the release is the first word.
     if not offset or not words or "/" in words[0] or words[0].startswith("."):
         raise UsageError(f"{image} has no kernel release in its header; it is damaged or very old")
-    return words[0]
+    return version

@@ -32,6 +32,7 @@ class Parts:
     config: Path | None
     modules: tuple[tuple[str, Path], ...] = ()
     ready: Path | None = None
+    vmlinux: Path | None = None  # kept only where that costs nothing: for decoding reports after the next build
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ def stage(kind: str, origin: Path, parts: Parts, store: Store) -> Staged:
 
 
 def _files(parts: Parts) -> list[tuple[str, Path]]:
-    files = [("image", parts.image), *parts.modules]
-    return [*files, ("config", parts.config)] if parts.config else files
+    others = (("config", parts.config), ("vmlinux", parts.vmlinux))
+    return [("image", parts.image), *parts.modules, *((name, path) for name, path in others if path)]
 
 
 def _fill(root: Path, origin: Path, parts: Parts, store: Store) -> None:
@@ -69,6 +70,8 @@ def _fill(root: Path, origin: Path, parts: Parts, store: Store) -> None:
         shutil.copyfile(parts.image, boot / f"vmlinuz-{parts.release}")
         if parts.config:
             shutil.copyfile(parts.config, boot / f"config-{parts.release}")
+        if parts.vmlinux:
+            _link(parts.vmlinux, boot / f"vmlinux-{parts.release}")  # a linker makes a new file; a copy is 0.5 GB
         if parts.ready:
             home.mkdir(parents=True)
             (home / parts.release).symlink_to(parts.ready)

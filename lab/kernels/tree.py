@@ -25,7 +25,9 @@ def parts_of(tree: Path) -> Parts:
         raise UsageError(f"{tree} is half built: its bzImage is {image_says}, but the tree is at {release}; "
                          f"run make -C {tree}")
     extras = [(name, tree / name) for name in _EXTRAS if (tree / name).is_file()]
-    return Parts(release, tree / IMAGE, tree / ".config", tuple(extras + _modules(tree)))
+    vmlinux = tree / "vmlinux"
+    return Parts(release, tree / IMAGE, tree / ".config", tuple(extras + _modules(tree)),
+                 vmlinux=vmlinux if vmlinux.is_file() else None)
 
 
 def _modules(tree: Path) -> list[tuple[str, Path]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lab import process
@@ -13,6 +15,7 @@ from lab.kernels.image import release_of
 
 _UNPACK_DEADLINE_S = 600.0
 _DEPMOD_DEADLINE_S = 300.0
+_GRACE_S = 30.0
 
 
 class DamagedPackage(LabError):
@@ -40,6 +43,32 @@ def extract(packages: Iterable[Path], into: Path) -> None:
         if done.returncode != 0:
             words = " ".join(done.stderr.split()) or done.last_words()
             raise DamagedPackage(f"{package.name} cannot be unpacked: {words}")
+
+
+def extract_some(package: Path, into: Path, patterns: Sequence[str]) -> None:
+    """Lay out only what matches one of the patterns (tar's --wildcards, * matches / too). Raises DamagedPackage.
+
+    For packages that are ten times as big as what is wanted of them. A pattern that matches nothing is no error.
+    """
+    into.mkdir(parents=True, exist_ok=True)
+    output, entrance = os.pipe()
+    with tempfile.TemporaryFile() as words, contextlib.ExitStack() as children:
+        try:
+            source = children.enter_context(process.start(
+                [process.find("dpkg-deb", "dpkg"), "--fsys-tarfile", package], stdout=entrance, stderr=words))
+            sink = children.enter_context(process.start(
+                ["tar", "-x", "-C", into, "--no-same-owner", "--wildcards", *patterns], stdin=output, stderr=words,
+                env={**os.environ, "LC_ALL": "C"}))
+        finally:
+            os.close(output)
+            os.close(entrance)
+        if not process.ended(sink, _UNPACK_DEADLINE_S) or not process.ended(source, _GRACE_S):
+            raise LabError(f"unpacking {package.name} did not end within {_UNPACK_DEADLINE_S:g} s")
+        words.seek(0)
+        said = [line for line in words.read().decode(errors="replace").splitlines()
+                if not line.endswith((": Not found in archive", "due to previous errors"))]
+        if said or source.returncode:
+            raise DamagedPackage(f"{package.name} cannot be unpacked: {' '.join(said) or 'dpkg-deb failed'}")
 
 
 def _arrange(raw: Path, into: Path) -> str:

@@ -17,14 +17,15 @@ MAY_IMPORT = {
     "machine": {"errors", "process", "wire"},
     "kernels": {"errors", "process", "document", "problems", "explain"},
     "scenario": {"errors", "document", "problems", "explain", "t10"},
-    "console": {"errors", "wire"},
+    "console": {"errors", "wire", "process"},
     "report": {"errors", "t10"},
     "guest": {"wire", "t10"},
     "t10": set(), "wire": set(), "errors": set(), "process": {"errors"}, "problems": {"errors"},
     "document": {"errors", "problems"}, "explain": {"problems", "errors", "document"},
 }
 ONLY_IN = {"subprocess": {"lab/process.py", "lab/cli/bootstrap.py"}, "yaml": {"lab/document.py"},
-           "qemu": {"lab/machine/qmp.py"}, "paramiko": {"lab/machine/ssh.py"}, "junit_xml": {"lab/report/junit.py"}}
+           "qemu": {"lab/machine/qmp.py"}, "paramiko": {"lab/machine/ssh.py"}, "junit_xml": {"lab/report/junit.py"},
+           "elftools": {"lab/console/elf.py"}}
 
 
 def room(path: Path) -> str:
