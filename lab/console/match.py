@@ -48,6 +48,8 @@ _BY_HINT = {
 
 def rule_of(line: Line, raw: bytes) -> tuple[Rule, re.Match[str]] | None:
     """The first rule that the message fires, and its match; None for all other lines."""
+    if line.text[:1] == " " and not line.text[1:2].isupper():
+        return None  # a frame; only a first line may stand after one blank too many
     hints = {hit[1] for hit in CANDIDATE_PLAIN.finditer(b"\n" + raw)}
     text = line.text[line.text[:2] != "  " and line.text[:1] == " ":]
     for index in sorted({index for hint in hints for index in _BY_HINT[hint]}):

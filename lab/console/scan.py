@@ -34,6 +34,7 @@ MAX_REPEATS = 100
 """Findings of one fingerprint that are reported; a flood of the same message adds nothing."""
 MAX_FINDINGS = 10_000
 MAX_MUTED = 256
+_OF_THE_KERNEL = ("Linux version ", *RESTART, *TICK_RATE)
 _VARIES = re.compile(rb"\b\d+")
 
 
@@ -176,13 +177,19 @@ class Scanner:
             return []
         if self._counts_to is not None and line.number > self._counts_to:
             return self._grouper.follow(line, rule_of(line, raw))
+        if line.text.startswith(_OF_THE_KERNEL):
+            return self._of_the_kernel(line)
+        return self._grouper.take(line, rule_of(line, raw))
+
+    def _of_the_kernel(self, line: Line) -> list[Finding]:
+        """Messages that say something about the kernel that runs, and are no part of a report."""
         if line.text.startswith("Linux version "):
             return self._banner(line)
-        if line.text.startswith(TICK_RATE):
-            self._timeline.learn(line.text)
         if line.text.startswith(RESTART):
             self._running = False
-        return self._grouper.take(line, rule_of(line, raw))
+        else:
+            self._timeline.learn(line.text)
+        return self._grouper.take(line, None)
 
     def _banner(self, line: Line) -> list[Finding]:
         """The kernel's first line. Where one ran that was not asked to restart, it went down without a word."""
