@@ -14,6 +14,8 @@ from xml.etree import ElementTree
 import pytest
 
 from lab.cli.host import Ready
+from lab.console.finding import Effect
+from lab.console.scan import scan_file
 from tests.command import ROOT, Lab, Ran, assert_no_qemu
 from tests.junit_schema import errors_of
 
@@ -22,7 +24,8 @@ FOLDER = ROOT / "tests/vm/bad_luck"
 # The lab's patience, not the kernel's: what hangs here hangs for ever.
 IMPATIENT = {"lab.run.runner._GRACE_S": 1.0, "lab.run.runner._PING_S": 1.0}
 OUTCOMES = {
-    "agent-killed": "error", "clock": "pass", "flood": "pass", "forged": "pass", "good": "pass", "hang": "fail",
+    "agent-killed": "error", "clock": "pass", "flood": "pass", "forged": "pass",
+    "forged-hang": "pass", "forged-log": "pass", "good": "pass", "hang": "fail",
     "hostile": "fail", "hung-task[allowed=something else]": "fail", "hung-task[allowed=task hung in]": "pass",
     "leak": "fail", "needs-module": "skip", "panic": "fail", "reboot": "error", "required": "fail",
     "skip[tool=no_such_tool]": "skip", "skip[tool=sg_raw]": "pass", "taint": "fail", "teardown": "fail",
@@ -86,9 +89,24 @@ def test_a_hang_is_found_and_its_reason_kept(ran: Ran) -> None:
     assert "agent still answers" in first["text"]
     kept = {path.name: path.read_text() for path in (directory(ran, "hang") / "artifacts").iterdir()}
     assert "waits uninterruptibly" in kept["tasks.txt"]
-    assert "core/iblock_0/disk" in kept["lio.txt"]
+    assert "core/iblock_0/disk/statistics/" in kept["lio.txt"]
+    assert "MemFree" in kept["memory.txt"]
+    assert ".state=in_flight" in kept["block.txt"]
     assert re.search(r"^RIP=|RAX=", kept["registers.txt"], re.MULTILINE)
-    assert "sysrq: Show Blocked State" in (directory(ran, "hang") / "console.log").read_text(errors="replace")
+    assert re.search(r"^[0-9a-f]{16}: 0x[0-9a-f]{16}", kept["stacks.txt"], re.MULTILINE)
+    console = (directory(ran, "hang") / "console.log").read_text(errors="replace")
+    assert "sysrq: Show Blocked State" in console
+    assert "Kernel panic - not syncing: NMI" in console, "the lab's own doing"
+    assert ran.result("hang")["faults"] == [], "which is no fault of the kernel"
+
+
+def test_a_hang_is_summed_up_in_ten_lines(ran: Ran) -> None:
+    lines = (directory(ran, "hang") / "artifacts/summary.txt").read_text().splitlines()
+    assert len(lines) <= 10
+    assert re.match(r"the guest's agent still answers; \d+ tasks? waits? uninterruptibly", lines[0])
+    assert re.match(r"\S+ \(\d+\) waits for I/O in \w+", lines[1])
+    assert re.match(r"sda: Write\(10\) 2a .* in flight for [\d.]+ s", lines[-1])
+    assert lines[1] in ran.result("hang")["reasons"][0]["detail"]
 
 
 @pytest.mark.parametrize("run_id", ["agent-killed", "reboot"])
@@ -147,11 +165,19 @@ def test_a_message_that_must_come_and_does_not(ran: Ran) -> None:
 
 
 def test_text_of_a_step_is_not_the_kernels(ran: Ran) -> None:
-    for run_id in ("forged", "flood"):
+    for run_id in ("forged", "flood", "forged-log"):
         assert "Kernel panic - not syncing: not a real one" in \
             (directory(ran, run_id) / "console.log").read_text(errors="replace")
         assert ran.result(run_id)["faults"] == []
     assert ran.result("forged")["steps"][1]["ran"] is True
+
+
+def test_text_that_looks_like_the_kernels_in_every_way_would_count_but_for_the_guests_word(ran: Ran) -> None:
+    for run_id, number in (("forged-log", 4), ("forged-hang", 2)):
+        lines = scan_file(directory(ran, run_id) / "console.log")
+        assert len([f for f in lines if f.effect is Effect.FAIL]) >= number, "the forgery is no good one"
+        assert ran.result(run_id)["faults"] == []
+        assert all(step["ran"] and step["seconds"] is not None for step in ran.result(run_id)["steps"])
 
 
 def test_skips_name_every_reason(ran: Ran) -> None:
