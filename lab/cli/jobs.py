@@ -7,7 +7,10 @@ from dataclasses import dataclass, replace
 
 from lab.cli import host, places
 from lab.cli.host import Ready, say
+from lab.console.decode import Decoder
 from lab.kernels.store import Store
+from lab.kernels.symbols import symbols_of
+from lab.run.decoding import Decoding
 from lab.run.plan import RunPlan
 from lab.run.session import Job
 from lab.scenario import needs
@@ -21,6 +24,7 @@ class Manner:
     seed: int = 1
     fresh_boot: bool = False
     dump_core: bool = False
+    decode: bool = False  # fetch what is needed for it; what is at hand is used anyway
 
 
 def vm_jobs(chosen: list[ScenarioRun], kernels: list[str], manner: Manner) -> list[Job]:
@@ -32,9 +36,19 @@ def vm_jobs(chosen: list[ScenarioRun], kernels: list[str], manner: Manner) -> li
         Job(RunPlan(id=r.id, word=word_of(r), scenario=r.scenario, values=r.values, path=str(r.path), digest=r.digest,
                     kernel=one.facts, environment=host.environment(shape.accelerator, shape.slowdown), seed=manner.seed,
                     fresh_boot=manner.fresh_boot, dump_core=manner.dump_core),
-            one.engine, tuple(_lacking(one, r)))
-        for one in readied for shape in (one.engine.shape,) for r in chosen
+            one.engine, tuple(_lacking(one, r)), decoding)
+        for one in readied for shape, decoding in ((one.engine.shape, _decoding(one, store, manner)),) for r in chosen
     ]
+
+
+def _decoding(one: Ready, store: Store, manner: Manner) -> Decoding | None:
+    """What decodes this kernel's reports, when there is debug information of it or `manner` wants it fetched."""
+    symbols = symbols_of(one.kernel, store, say, fetch=manner.decode)
+    if symbols is None:
+        if manner.decode:
+            say(f"{one.kernel.name} has no vmlinux with debug information; its reports stay as the kernel prints them")
+        return None
+    return Decoding(Decoder(symbols.vmlinux, symbols.modules, release=symbols.release, version=symbols.version))
 
 
 def _distinct(readied: list[Ready]) -> list[Ready]:

@@ -63,6 +63,9 @@ def run(
     seed: Annotated[int, typer.Option(min=0, help="Drives all that is random in a scenario.")] = 1,
     dump_core: Annotated[bool, typer.Option("--dump-core", help="Keep the memory of a guest that hangs or dies, for "
                                                                 "crash or drgn: artifacts/vmcore of its run.")] = False,
+    decode: Annotated[bool, typer.Option("--decode", help="Source lines for kernel failures: fetch the debug "
+                                                          "information of a stock kernel (about 1 GB). A tree's own is "
+                                                          "used anyway.")] = False,
     machine: Annotated[str | None, typer.Option(metavar="ssh://[USER@]HOST[:PORT]",
                                                 help="Run on this machine instead of VMs.")] = None,
     known: Known = places.KNOWN_BUGS,
@@ -72,7 +75,7 @@ def run(
     """Run scenarios on kernels, and say what happened. Exit: 0 passed, 1 a kernel failed, 2 usage, 3 lab, 130 stop."""
     chosen = selected(words or [])
     bugs = _Bugs([] if no_known else known_bugs(known), strict_known)
-    manner = Manner(seed=seed, fresh_boot=fresh_boot, dump_core=dump_core)
+    manner = Manner(seed=seed, fresh_boot=fresh_boot, dump_core=dump_core, decode=decode)
     raise typer.Exit(_run(chosen, kernels or [], results, jobs, manner, machine, bugs))
 
 

@@ -22,7 +22,7 @@ _WAITS = (
     ("a tag of the queue", re.compile(r"blk_mq_get_tag|sbitmap_queue|scsi_mq_get_budget")),
     ("the queue's freeze", re.compile(r"blk_mq_freeze|blk_queue_enter|bio_queue_enter")),
     ("I/O", re.compile(r"io_schedule|submit_bio_wait|blk_execute_rq|bit_wait_io|folio_wait|blkdev_|dio_")),
-    ("a completion", re.compile(r"wait_for_completion|do_wait_for_common|wait_for_common")),
+    ("a completion", re.compile(r"wait_for_completion|(?:do_|__)?wait_for_common")),
     ("RCU", re.compile(r"synchronize_rcu|rcu_barrier|synchronize_srcu")),
 )
 _REQUEST = re.compile(r"\.op=(?P<op>\w+).*?\.state=(?P<state>\w+)")
@@ -68,7 +68,8 @@ def summarise(scene: Scene) -> list[str]:
     commands = list(_commands(scene.block))[:_COMMANDS]
     head = "the guest's agent still answers" if scene.agent_alive else "the guest's agent does not answer"
     number = f"{len(waiters)} task{'s wait' if len(waiters) != 1 else ' waits'} uninterruptibly"
-    cpus = [] if scene.agent_alive else list(sysrq.cpus(scene.registers, lines))[:_CPUS]
+    # Where nothing waits, something runs.
+    cpus = [] if scene.agent_alive and waiters else list(sysrq.cpus(scene.registers, lines))[:_CPUS]
     told = [_waiting(waiter, reported) for waiter in _distinct(waiters)]
     return [f"{head}; {number}", *cpus, *told[:MAX_LINES - 1 - len(cpus) - len(commands)], *commands]
 
@@ -88,8 +89,10 @@ def _distinct(waiters: Iterable[Waiter]) -> Iterator[Waiter]:
 
 def _waiting(waiter: Waiter, lines: list[str]) -> str:
     functions = [function_of(frame) for frame in waiter.frames]
+    # What waits in the scheduler's own functions is in sysrq's stacks only, not in /proc/PID/stack.
+    inner = next((frames for _, pid, frames in sysrq.blocked_tasks(lines) if pid == waiter.pid), waiter.frames)
     what = next((f"for {name}" for name, pattern in _WAITS
-                 if any(pattern.match(function) for function in functions[:_INNERMOST])), "")
+                 if any(pattern.match(function_of(frame)) for frame in inner[:_INNERMOST])), "")
     since = f"(last ran {waiter.last_ran_s:g} s ago)" if waiter.last_ran_s is not None else \
         sysrq.blocked_for(waiter.pid, lines)
     lock, owner = sysrq.lock_of(waiter.pid, lines), sysrq.owner_of(waiter.pid, lines)

@@ -122,7 +122,8 @@ class _Ending:
     def _late(self, end: End) -> Timed:
         alive = {True: "the guest's agent still answers, so the kernel is alive but this did not return",
                  False: "the guest does not answer any more", None: "unknown whether the guest still answers"}
-        more = f" (extended by {end.extended_s:.0f} s because the host was busy)" if end.extended_s else ""
+        more = f" (extended by {end.extended_s:.0f} s: the host was busy, or the guest still moved)" \
+            if end.extended_s >= 1 else ""
         still = f"; nothing moved for {end.moved_s:.0f} s" if end.moved_s is not None else ""
         index, what, about = self._in_flight()
         detail = "\n".join(filter(None, (self.evidence.waiting(), self.evidence.tail())))

@@ -20,6 +20,7 @@ from lab.errors import LabError
 from lab.machine.vm import BootFailed
 from lab.report.result import Outcome, Result
 from lab.run import runner
+from lab.run.decoding import Decoding
 from lab.run.outcome import not_run
 from lab.run.plan import RunPlan
 from lab.run.record import Recorder
@@ -33,11 +34,12 @@ _JOIN_S = 30.0  # for a worker to end its guest after an interrupt
 
 @dataclass(frozen=True)
 class Job:
-    """One planned run, where its guests come from, and why it is skipped, if it is."""
+    """One planned run, where its guests come from, why it is skipped, if it is, and what decodes its failures."""
 
     plan: RunPlan
     guests: Guests | None
     skip: tuple[str, ...] = ()
+    decoding: Decoding | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,8 @@ class Session:
             else:
                 runner.run(plan, guests, directory, self.stop.is_set, self._boot_notes.get(plan.kernel.name, []))
             result = verdict(directory)
+            if job.decoding is not None:
+                result = job.decoding.apply(result, directory)
             result.save(directory)
             return result
         except OSError as error:

@@ -69,6 +69,17 @@ def test_what_the_agent_told() -> None:
     ]
 
 
+def test_what_a_task_waits_for_may_be_in_sysrqs_stack_only() -> None:
+    waiter = Waiter("kworker/u4:0", 9, ("tcm_loop_issue_tmr+0xb8/0x100 [tcm_loop]",), 3.0)
+    assert summarise(scene(waiters=[waiter], said=SYSRQ_W))[1] == \
+        "kworker/u4:0 (9) waits for a completion in tcm_loop_issue_tmr (last ran 3 s ago)"
+
+
+def test_a_guest_in_which_nothing_waits_tells_what_runs() -> None:
+    assert summarise(scene(registers=REGISTERS, said=NMI))[1] == \
+        "CPU 0 is at labcrash_spin+0x12/0x20, with interrupts off"
+
+
 def test_a_task_whose_stack_is_secret_waits_in_its_wchan() -> None:
     waiter = Waiter.told({"name": "rmmod", "pid": 7, "wchan": "rcu_barrier", "stack": [], "last_ran_s": None})
     assert summarise(scene(waiters=[waiter]))[1] == "rmmod (7) waits for RCU in rcu_barrier"
@@ -77,7 +88,7 @@ def test_a_task_whose_stack_is_secret_waits_in_its_wchan() -> None:
 def test_what_sysrq_told_of_a_guest_whose_agent_is_dead() -> None:
     lines = summarise(scene(agent_alive=False, said=SYSRQ_W))
     assert lines[0] == "the guest's agent does not answer; 2 tasks wait uninterruptibly"
-    assert lines[1].startswith("kworker/u4:0 (9) waits in tcm_loop_issue_tmr < tcm_loop_abort_task < scmd_eh")
+    assert lines[1].startswith("kworker/u4:0 (9) waits for a completion in tcm_loop_issue_tmr < tcm_loop_abort_task < scmd_eh")
     assert lines[2] == "python3 (151) waits for I/O in submit_bio_wait < __blkdev_direct_IO_simple"
     assert len(lines) == 3
 

@@ -90,3 +90,10 @@ def test_a_failure_is_described_by_what_tells_most() -> None:
     assert describe({"ok": True, "exit": 0}) == "success"
     assert describe({}) == "failure without a reason"
     assert "LBA 5: zeros" in describe({"first_bad": [{"lba": 5, "found": "zeros"}]})
+
+
+def test_time_that_the_host_took_away_does_not_count() -> None:
+    step = Step.model_validate({"run": {"argv": ["true"]}, "expect": {"took": {"at_most": "2s"}}}, strict=False)
+    for seconds, starved, ok in ((9.0, 0.0, True), (11.0, 0.0, False), (11.0, 1.5, True), (12.0, 1.5, False)):
+        check, = judge(step, {"ok": True, "seconds": seconds, "starved": starved}, 5.0)
+        assert check.ok is ok

@@ -255,7 +255,7 @@ def test_the_marks_of_every_step_are_demanded(passed: Damaged, lost: str) -> Non
 def test_a_deadline_says_how_long_it_was_waited_and_why_nothing_went_on() -> None:
     late = Damaged.saved("late").reasons[-1]
     assert late.text == ("the teardown did not end in time (the kernel reports: task hung in tcm_loop_issue_tmr) "
-                         "(extended by 12 s because the host was busy); nothing moved for 31 s; the guest's agent still answers, "
+                         "(extended by 12 s: the host was busy, or the guest still moved); nothing moved for 31 s; the guest's agent still answers, "
                          "so the kernel is alive but this did not return")
     assert "tcm_loop_issue_tmr" in late.detail
 
