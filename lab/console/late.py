@@ -28,6 +28,9 @@ _SECONDS = re.compile(
     r"|.*?timing out command, waited (?P<scsi>\d{1,9})s"
     r"|.*?\(age (?P<age>\d{1,9}\.\d{1,3})s\)"
 )
+# What is surely of the stall itself. A soft lockup is counted from the last sign of life, of which there is one in each
+# fifth of the time after which it is reported (watchdog_thresh, set_sample_period).
+_SHARE = {"ns": 1e-9, "soft": 0.8}
 _JIFFIES = re.compile(
     r".*?\(t=(?P<t>\d{1,12}) jiffies"
     r"|.*?\(detected by \d+, t=(?P<other>\d{1,12}) jiffies"
@@ -71,14 +74,13 @@ class Timeline:
             self._rate(MAX_HZ * _JIFFIES_MAX_IDLE_NS / int(found["ns"]))
 
     def span_s(self, text: str, time_s: float | None = None) -> float | None:
-        """Seconds for which a line says that the thing has gone on; None when it says nothing of the kind.
+        """Seconds for which a line says that the thing has gone on, at least; None when it says nothing of the kind.
 
         `time_s`: its printk time, for kmemleak of kernels from 6.6, which prints only the jiffies of the allocation.
         """
         match = _SECONDS.match(text)
         if match:
-            scale = 1e-9 if match["ns"] else 1.0
-            return float(match[str(match.lastgroup)]) * scale
+            return float(match[str(match.lastgroup)]) * _SHARE.get(str(match.lastgroup), 1.0)
         match = _JIFFIES.match(text)
         if match:
             return int(match[str(match.lastgroup)]) / (self.hz or MAX_HZ)

@@ -10,13 +10,13 @@ from lab.kernels import config as kconfig
 
 # Option -> how many times slower a guest becomes, rather too much than too little.
 _SLOWER = {
-    "KASAN_GENERIC": 2.5, "KASAN_SW_TAGS": 2.0, "KASAN_HW_TAGS": 1.2, "KMSAN": 5.0, "KCSAN": 5.0, "PROVE_LOCKING": 2.0,
-    "LOCK_STAT": 1.2, "DEBUG_KMEMLEAK": 1.5, "DEBUG_OBJECTS": 1.2, "DEBUG_PAGEALLOC_ENABLE_DEFAULT": 1.5,
-    "SLUB_DEBUG_ON": 1.3, "UBSAN": 1.1, "GCOV_KERNEL": 1.2, "KCOV_INSTRUMENT_ALL": 1.3, "DEBUG_PREEMPT": 1.1,
+    "KASAN_GENERIC": 1.6, "KASAN_SW_TAGS": 1.5, "KASAN_HW_TAGS": 1.1, "KMSAN": 3.0, "KCSAN": 3.0, "PROVE_LOCKING": 1.4,
+    "LOCK_STAT": 1.1, "DEBUG_KMEMLEAK": 1.2, "DEBUG_OBJECTS": 1.1, "DEBUG_PAGEALLOC_ENABLE_DEFAULT": 1.3,
+    "SLUB_DEBUG_ON": 1.2, "UBSAN": 1.05, "GCOV_KERNEL": 1.1, "KCOV_INSTRUMENT_ALL": 1.2, "DEBUG_PREEMPT": 1.05,
 }
 # They keep shadow, metadata or freed memory beside what the kernel uses.
 _LARGER = {"KASAN_GENERIC": 2.0, "KASAN_SW_TAGS": 1.5, "KMSAN": 4.0, "DEBUG_KMEMLEAK": 1.5, "PROVE_LOCKING": 1.25}
-_MOST_SLOWER, _MOST_LARGER = 10.0, 4.0
+_MOST_SLOWER, _MOST_LARGER = 4.0, 4.0
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ _WAITS = (
     ("a completion", re.compile(r"wait_for_completion|(?:do_|__)?wait_for_common")),
     ("RCU", re.compile(r"synchronize_rcu|rcu_barrier|synchronize_srcu")),
 )
+_FOR_A_LOCK = ("for a mutex", "for a semaphore")
 _REQUEST = re.compile(r"\.op=(?P<op>\w+).*?\.state=(?P<state>\w+)")
 _COMMAND = re.compile(r"\.cmd=(?P<cdb>[^,]+?), \.retries=(?P<retries>\d+).*?\.timeout=(?P<timeout>[\d.]+), allocated "
                       r"(?P<age>[\d.]+) s ago")
@@ -95,7 +96,9 @@ def _waiting(waiter: Waiter, lines: list[str]) -> str:
                  if any(pattern.match(function_of(frame)) for frame in inner[:_INNERMOST])), "")
     since = f"(last ran {waiter.last_ran_s:g} s ago)" if waiter.last_ran_s is not None else \
         sysrq.blocked_for(waiter.pid, lines)
-    lock, owner = sysrq.lock_of(waiter.pid, lines), sysrq.owner_of(waiter.pid, lines)
+    # Lockdep lists what a task waits for last, but only where that is a lock.
+    lock = sysrq.lock_of(waiter.pid, lines) if what in _FOR_A_LOCK else ""
+    owner = sysrq.owner_of(waiter.pid, lines)
     where = telling(waiter.frames, _SHOWN_FRAMES) or functions[:_SHOWN_FRAMES]
     words = [f"{waiter.name} ({waiter.pid}) waits", what, f"({lock})" if lock else "", f"({owner})" if owner else "",
              f"in {' < '.join(where)}", since]

@@ -17,6 +17,7 @@ _LOCK = re.compile(r" ?#\d+: \S+ \((?P<lock>.+?)\)\{")
 _CPU = re.compile(r"CPU#(?P<cpu>\d+).*?RIP=(?P<rip>[0-9a-f]+) RFL=(?P<flags>[0-9a-f]+).*?HLT=(?P<halted>\d)", re.DOTALL)
 _BACKTRACE = re.compile(r"NMI backtrace for cpu (?P<cpu>\d+)|CPU: (?P<other>\d+) (?:UID: \d+ )?PID: ")
 _RIP = re.compile(r"RIP: 00(?!33)[0-9a-f]{2}:(?P<frame>\S+\+0x\S+)")
+_IDLE = re.compile(r"(?:default|pv_native_safe|native_safe|acpi|mwait|intel|poll)_?\w*(?:idle|halt)|arch_cpu_idle")
 _INTERRUPTS = 1 << 9  # IF of EFLAGS
 
 
@@ -70,4 +71,5 @@ def cpus(registers: str, lines: list[str]) -> Iterator[str]:
         number, idle = int(match["cpu"]), match["halted"] == "1"
         off = "" if int(match["flags"], 16) & _INTERRUPTS else ", with interrupts off"
         where = frames.get(number, f"RIP {match['rip']}")
-        yield f"CPU {number} is {'idle' if idle and not off else 'at ' + where}{off}"
+        idle = (idle and not off) or _IDLE.match(where) is not None
+        yield f"CPU {number} is {'idle' if idle else 'at ' + where + off}"

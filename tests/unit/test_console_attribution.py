@@ -47,7 +47,8 @@ LPJ = "Calibrating delay loop (skipped), value calculated using timer frequency.
     (50.3, ["INFO: task fio:612 blocked for more than 30 seconds."], 0, 30, ()),  # between steps 0 and 1
     (35, ["INFO: task fio:612 blocked for more than 24 seconds."], None, 24, ()),  # in the set-up
     (35, ["INFO: task fio:612 blocked for more than 30 seconds."], None, 30, ()),  # before it
-    (40, ["watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [fio:612]", CPU], 0, 22, ()),
+    # counted from the last sign of life, which came up to a fifth of that before the lockup
+    (40, ["watchdog: BUG: soft lockup - CPU#0 stuck for 30s! [fio:612]", CPU], 0, 24, ()),
     (62, ["BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 36s!"], 1, 36, ("writer",)),
     (62, ["rcu: INFO: rcu_preempt self-detected stall on CPU", "rcu: \t0-....: (5250 ticks this GP) idle=1/1/0x40",
           "rcu: \t(t=40000 jiffies g=4129 q=12 ncpus=2)"], 1, 40, ("writer",)),
