@@ -63,8 +63,9 @@ def test_a_late_report_in_a_later_step(tmp_path: Path) -> None:
     run = Damaged("late", tmp_path)
     run.after("step 7 begin", HUNG.format(t="40.000000", s=24))
     first = next(text for text in texts(run) if "tcm_wait" in text)
-    assert first == ("kernel hung-task in step 3 (wait_for kernel_message=ABORT_TASK: Found referenced loopback task_tag), "
-                     "reported 24 s later in step 8 (join name=writer) (with writer in the background): task hung in "
+    assert first == ("kernel hung-task in step 3 (wait_for kernel_message=ABORT_TASK: Found referenced loopback "
+                     "task_tag)"
+                     ", reported 24 s later in step 8 (join name=writer) (with writer in the background): task hung in "
                      "tcm_wait")
 
 
@@ -255,8 +256,8 @@ def test_the_marks_of_every_step_are_demanded(passed: Damaged, lost: str) -> Non
 def test_a_deadline_says_how_long_it_was_waited_and_why_nothing_went_on() -> None:
     late = Damaged.saved("late").reasons[-1]
     assert late.text == ("the teardown did not end in time (the kernel reports: task hung in tcm_loop_issue_tmr) "
-                         "(extended by 12 s: the host was busy, or the guest still moved); nothing moved for 31 s; the guest's agent still answers, "
-                         "so the kernel is alive but this did not return")
+                         "(extended by 12 s: the host was busy, or the guest still moved); nothing moved for 31 s; "
+                         "the guest's agent still answers, so the kernel is alive but this did not return")
     assert "tcm_loop_issue_tmr" in late.detail
 
 

@@ -31,7 +31,7 @@ EXPECTED = {
     "interrupted": (Outcome.ERROR, "interrupted while it ran", 1, []),
     "lab-killed": (Outcome.ERROR, "the lab ended before this run did: there is no end.json", 1, []),
     "taint": (Outcome.FAIL, "the kernel was tainted by this run: U (requested by user space), ", 1, []),
-    "late": (Outcome.FAIL, "kernel hung-task in step 8 (join name=writer), reported 46 s later in the teardown (with ", 3,
+    "late": (Outcome.FAIL, "kernel hung-task in step 8 (join name=writer), reported 46 s later in the teardown (", 3,
              ["hung-task"] * 3),
     "teardown": (Outcome.FAIL, "the teardown failed: rmdir core/rd_mcp_0/disk: EBUSY", 6, []),
 }
