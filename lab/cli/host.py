@@ -41,7 +41,7 @@ class Ready:
     @property
     def facts(self) -> KernelFacts:
         return KernelFacts(self.kernel.name, self.kernel.release, self.kernel.identity, self.kernel.spec,
-                           self.kernel.package)
+                           self.kernel.package, self.kernel.hz)
 
 
 def ready(spec: str, store: Store, *, shape: Shape | None = None, say: Callable[[str], None] = say) -> Ready:

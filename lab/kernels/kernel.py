@@ -24,6 +24,12 @@ class Kernel:
     cmdline: str = ""  # more kernel parameters, from kernels/NAME.yaml
     package: str = ""  # version of the Debian package that it is from, "6.1.192-2"
 
+    @property
+    def hz(self) -> int | None:
+        """Its ticks per second, CONFIG_HZ; None where the configuration is not known."""
+        value = kconfig.options_of(self.config).get("HZ", "") if self.config else ""
+        return int(value) if value.isdigit() else None
+
     def missing_modules(self, modules: Iterable[str]) -> list[str]:
         """One sentence for each module that is neither loadable nor built in; names its CONFIG option.
 

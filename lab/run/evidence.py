@@ -36,7 +36,8 @@ class Evidence:
         """The kernel's reports, in the order of the log."""
         if not self.console.exists():
             return []
-        return scan.scan_file(self.console, self.plan.token, printed=self.printed, limit=self.limit)
+        return scan.scan_file(self.console, self.plan.token, printed=self.printed, limit=self.limit,
+                              hz=self.plan.kernel.hz)
 
     @cached_property
     def places(self) -> Places:

@@ -25,6 +25,7 @@ class KernelFacts:
     identity: str
     spec: str
     package: str = ""  # version of its Debian package, which its release does not tell: "6.1.192-2"
+    hz: int | None = None  # its ticks per second (CONFIG_HZ), where known: stalls are reported in jiffies
 
 
 @dataclass(frozen=True)

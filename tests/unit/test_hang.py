@@ -88,7 +88,7 @@ def test_a_task_whose_stack_is_secret_waits_in_its_wchan() -> None:
 def test_what_sysrq_told_of_a_guest_whose_agent_is_dead() -> None:
     lines = summarise(scene(agent_alive=False, said=SYSRQ_W))
     assert lines[0] == "the guest's agent does not answer; 2 tasks wait uninterruptibly"
-    assert lines[1].startswith("kworker/u4:0 (9) waits for a completion in tcm_loop_issue_tmr < tcm_loop_abort_task < scmd_eh")
+    assert lines[1].startswith("kworker/u4:0 (9) waits for a completion in tcm_loop_issue_tmr < tcm_loop_abort_task")
     assert lines[2] == "python3 (151) waits for I/O in submit_bio_wait < __blkdev_direct_IO_simple"
     assert len(lines) == 3
 

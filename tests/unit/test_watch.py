@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab.kernels.checkers import cost_of
+from lab.kernels.kernel import Kernel
 from lab.machine.link import LinkTimeout
 from lab.run import watch as watching
 from lab.run.record import Recorder
@@ -117,6 +119,14 @@ def test_what_user_space_wrote_is_written_down_once(tmp_path: Path) -> None:
         testimony.printed([[7, "BUG: text"]])
     recorder.close()
     assert (tmp_path / "events.jsonl").read_text().count("BUG: text") == 1
+
+
+def test_a_kernels_ticks_are_in_its_configuration(tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text("CONFIG_HZ_250=y\nCONFIG_HZ=250\n")
+    kernel = Kernel("k", "k", "6.1.0", tmp_path, None, config, "0" * 64)
+    assert kernel.hz == 250
+    assert replace(kernel, config=None).hz is None
 
 
 def test_a_kernels_own_checkers_cost_time_and_memory(tmp_path: Path) -> None:
