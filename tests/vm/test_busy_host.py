@@ -37,7 +37,8 @@ def assert_all_passed(ran: Ran) -> None:
 
 def starved_s(ran: Ran) -> float:
     """Seconds for which the host kept the guests from running, in all steps."""
-    events = (json.loads(line) for file in ran.session.glob("*/*/events.jsonl") for line in file.read_text().splitlines())
+    lines = (line for file in ran.session.glob("*/*/events.jsonl") for line in file.read_text().splitlines())
+    events = map(json.loads, lines)
     return sum(e["observed"].get("starved", 0.0) for e in events if e["kind"] == "step-end")
 
 
