@@ -36,7 +36,7 @@ _BOILERPLATE = re.compile("|".join((
     r"do_tag_check_fault|do_sea|fortify_panic|skb_panic|skb_(?:over|under)_panic|exiting_irq|__fortify_report",
     r"(?:__do_kernel_fault|die\w*|__die\w*|no_context|__bad_area\w*|bad_area\w*|page_fault_oops|oops_end)",
     r"(?:kernelmode_fixup_or_oops|fixup_exception|spurious_kernel_fault|do_user_addr_fault|do_kern_addr_fault)",
-    r"kthread|kthread_worker_fn|worker_thread|process_one_work|process_scheduled_works|smpboot_thread_fn",
+    r"kthread|kthread_worker_fn|worker_thread|rescuer_thread|process_one_work|process_scheduled_works|smpboot_thread_fn",
     r"start_secondary\w*|secondary_startup\w*|cpu_startup_entry|start_kernel|x86_64_start\w*|rest_init|do_idle",
     # reporting
     r"(?:dump_stack|show_stack|dump_backtrace|print_report|print_address|panic|vpanic|nmi_panic|check_panic)\w*",
