@@ -51,7 +51,10 @@ def _of_setup(evidence: Evidence) -> Iterator[Timed]:
 def _of_step(step: StepResult) -> Reason:
     wrong = [c for c in step.checks if not c.ok]
     text = "; ".join(f"expected {c.what} {c.expected}, observed {c.observed}" for c in wrong)
-    about = [part for c in wrong for part in (c.what, c.expected, c.observed)]
+    # A bare exit status is no measurement: 3 is another failure than 4.
+    word = {"exit status": "exit "}
+    about = [part for c in wrong for part in (c.what, word.get(c.what, "") + c.expected,
+                                              word.get(c.what, "") + c.observed)]
     return failed("step", f"step {step.index + 1} ({step.title}): {text}", step.title, *about)
 
 

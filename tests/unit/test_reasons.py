@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -318,9 +319,31 @@ def test_a_failed_step_is_the_same_on_another_host_and_another_when_it_answers_o
     assert prints[0] == prints[1] != prints[2]
 
 
+def test_another_exit_status_is_another_failure(passed: Damaged) -> None:
+    plan = json.loads((passed.path / "plan.json").read_text())
+    plan["scenario"]["steps"][1]["expect"] = {"exit": 0}
+    (passed.path / "plan.json").write_text(json.dumps(plan))
+    prints = set()
+    for status in (3, 4):
+        passed.change_step(1, exit=status)
+        prints.add(_cause(passed).fingerprint)
+    assert len(prints) == 2
+
+
 def test_numbers_that_mean_something_stay() -> None:
     assert same("ILLEGAL REQUEST (5/21/00)") != same("ILLEGAL REQUEST (5/24/00)")
     assert identity("step", "exit 1") != identity("step", "exit 127")
     assert identity("step", "a") != identity("leak", "a")
     assert same("/tmp/x/results/20261124-1/console.log") == same("/home/me/results/2/console.log")
     assert same("ran for 3.5 s on sdb, host2:0:1") == same("ran for 12 s on sda, host0:0:3")
+
+
+def test_a_decoded_report_is_shown_instead_of_the_raw_one_which_stays(passed: Damaged) -> None:
+    passed.after("step 0 begin", WARN.format(t="23.800000", f="odd"))
+    result = passed.judged()
+    raw = result.faults[0]
+    decoded = replace(result, faults=[replace(raw, decoded="odd (drivers/target/odd.c:42)")])
+    assert "cut here" in failure_text(result, result.reasons[0])
+    text = failure_text(decoded, decoded.reasons[0])
+    assert "odd (drivers/target/odd.c:42)" in text and "cut here" not in text
+    assert "cut here" in decoded.faults[0].text
