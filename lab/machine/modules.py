@@ -29,6 +29,7 @@ WANTED = (
     "kernel/arch/x86/crypto/*crc*", "kernel/lib/crc*", "kernel/drivers/net/virtio_net.ko",
     "kernel/drivers/net/ethernet/intel/e1000/*", "kernel/drivers/firmware/qemu_fw_cfg.ko",
     "kernel/block/*", "kernel/drivers/virtio/*",
+    "extra/*", "updates/*",  # where make modules_install, DKMS and weak-modules put modules from outside the tree
 )
 _SUFFIXES = (".xz", ".zst", ".gz")
 
