@@ -141,8 +141,16 @@ static noinline int labcrash_hardlockup(void)
 	return 0;
 }
 
+static void nothing(struct rcu_head *head)
+{
+}
+
+static struct rcu_head waited_for;
+
+/* A grace period must be wanted, else nothing stalls; it is begun here and cannot end. */
 static noinline int labcrash_rcu(void)
 {
+	call_rcu(&waited_for, nothing);
 	rcu_read_lock();
 	preempt_disable();
 	labcrash_spin(true);
