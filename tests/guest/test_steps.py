@@ -113,6 +113,8 @@ def test_join_has_a_deadline(session) -> None:
 
 def test_run(session) -> None:
     assert do(session, "run", argv=["cat"], stdin="hello")["text"] == "hello"
+    slow = do(session, "run", argv=["sh", "-c", "sleep 0.5; cat"], stdin="hello")  # longer than one look at `stopping`
+    assert slow["text"] == "hello"
     seen = do(session, "run", argv=["false"])
     assert (seen["ok"], seen["exit"]) == (False, 1)
     assert do(session, "run", argv=["no-such-program"])["errno"] == "ENOENT"
