@@ -30,7 +30,7 @@ SUMMARY = "a hang is not summarised in artifacts/summary.txt yet"
 NOT_YET = {
     **{f"ten-lines-{run_id}": SUMMARY for run_id in ("hung", "soft-lockup", "stall[crash=hardlockup]",
                                                      "stall[crash=rcu]")},
-    "printed[to=/dev/kmsg]": "on the console, what root writes to /dev/kmsg looks like the kernel's own (docs/console.md)",
+    "printed[to=/dev/kmsg]": "on the console, what root writes to /dev/kmsg looks like the kernel's own",
     "printed-stamp": "a kernel log that a program prints on the console looks like the kernel's own",
 }
 
