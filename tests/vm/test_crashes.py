@@ -143,9 +143,13 @@ def test_a_crash_is_seen_named_and_put_down_to_its_step(ran: Ran, run_id: str) -
     assert step is None or f"step {step} (" in first
 
 
-def test_two_cpus_that_warn_at_once_are_two_findings(ran: Ran) -> None:
-    titles = {fault["title"] for fault in ran.result("crash[crash=race]")["faults"]}
-    assert titles == {"WARNING in labcrash_left", "WARNING in labcrash_right"}
+def test_two_cpus_that_warn_at_once_hide_none(ran: Ran) -> None:
+    """A stock kernel's lines have no caller id: what two CPUs print at once may be one finding with both in its text."""
+    faults = ran.result("crash[crash=race]")["faults"]
+    assert {fault["title"] for fault in faults} <= {"WARNING in labcrash_left", "WARNING in labcrash_right"}
+    said = "".join(fault["text"] for fault in faults)
+    for function in ("labcrash_left", "labcrash_right"):
+        assert re.search(rf"WARNING: .* {function}\+0x", said)
 
 
 def test_both_tasks_of_a_deadlock_are_in_the_reports(ran: Ran) -> None:
