@@ -15,13 +15,13 @@ Operations (one after the other on a worker; `ping`, `extend`, `confirm` and `di
             "marked": whether the last mark is in the kernel log}
   ping      -> {}
   extend    seconds=<float>: every deadline comes later by that; no reply
-  confirm   times_us=[<int>]: an event `denied`, no reply
+  confirm   lines=[[us, folded text]]: an event `denied`, no reply
   diagnose  -> {"tasks": [task], "lio": {path: text}, "block": {path: text}, "memory": {path: text}}; sysrq w, l, t
             and d go to the kernel log. A task: {"name", "pid", "state", "wchan", "stack": [frames], "last_ran_s": float
             or null}
   shell     -> {} when the shell that it started on the port `lab.shell` has ended
 Events, of the operation in progress: {"moved": <requests that disks completed>} once a second; {"printed": [[us, text],
-...]}: what user space wrote to /dev/kmsg; {"denied": [us, ...]}: times at which the kernel said nothing.
+...]}: what user space wrote to /dev/kmsg; {"denied": [[us, folded text], ...]}: lines that the kernel did not say.
 An observation is a flat dict. Keys that exist for every word: ok (bool), problem (str, when not ok), seconds (float).
 Keys by need: errno ("EIO"), status (int), sense (hex), data (hex of the answer, at most DATA_LIMIT bytes), fill (int:
 every byte of the whole answer has this value), received (bytes), residual (int), host_status (int),
@@ -32,6 +32,7 @@ driver_status (int), text (str), exit (int), first_bad ([{"lba": n, "found": "..
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,8 @@ AGENT_PORT = "lab.agent"
 SHELL_PORT = "lab.shell"
 MESSAGE_LIMIT = 8 << 20
 DATA_LIMIT = 4096
+_ESCAPED = re.compile(r"\\x[0-9a-f]{2}")
+_UNLIKE = re.compile(r"[^A-Za-z0-9]+")
 
 
 class WireError(Exception):
@@ -96,3 +99,8 @@ def mark(token: str, phase: str, edge: str) -> str:
 def last_mark(token: str) -> str:
     """The last line that the agent writes: what the kernel said during the run is on the console before it."""
     return f"lab: {token} end"
+
+
+def folded(text: str) -> str:
+    """What a console and /dev/kmsg show alike of a line: ASCII letters and digits. The latter has bytes as \\xNN."""
+    return _UNLIKE.sub("", _ESCAPED.sub("", text))

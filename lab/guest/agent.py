@@ -80,7 +80,7 @@ class Agent:
         elif message.get("op") == "extend":
             clock.lose(float(message["seconds"]))
         elif message.get("op") == "confirm":
-            self._pulse.confirm(message["id"], message["times_us"])
+            self._pulse.confirm(message["id"], message["lines"])
         elif message.get("op") == "diagnose":
             answer = threading.Thread(target=self._answer, args=(message, lambda _: diagnose(self._root)), daemon=True)
             answer.start()

@@ -10,11 +10,12 @@ import contextlib
 import os
 import re
 import threading
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lab.wire import mark
+from lab.wire import folded, mark
 
 DEVICE = "/dev/kmsg"
 MAX_KNOWN = 500_000
@@ -107,7 +108,7 @@ class Witness:
 
     def __init__(self, device: str = DEVICE) -> None:
         self._reader = Reader(device, whole=True)
-        self._kernel: set[int] = set()
+        self._kernel: set[tuple[int, int]] = set()  # (us, CRC of the folded line): there may be very many
         self._first_us: int | None = None
         self._lock = threading.Lock()
         self.printed()  # what is older is of no run of ours
@@ -119,20 +120,29 @@ class Witness:
             for record in self._reader:
                 if record.facility == 0:
                     self._first_us = record.time_us if self._first_us is None else self._first_us
-                    self._kernel.add(record.time_us)
+                    self._kernel.update(_keys(record))
                 elif not _is_own(record.text):
                     found.append((record.time_us, record.text))
             return found
 
-    def denied(self, times_us: list[int]) -> list[int]:
-        """Those times at which the kernel said nothing: such a line was printed by something else.
+    def denied(self, lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
+        """Those (us, folded text) that the kernel did not say: such a line was printed by something else.
 
         Nothing is denied when records were missed, nor what is older than all that is known.
         """
         first = self._first_us
         if self._reader.gap or first is None or len(self._kernel) > MAX_KNOWN:
             return []
-        return [t for t in times_us if t >= first and t not in self._kernel]
+        return [(t, text) for t, text in lines if t >= first and _key(t, text) not in self._kernel]
+
+
+def _keys(record: Record) -> list[tuple[int, int]]:
+    """A console shows each line of a record with the record's time."""
+    return [_key(record.time_us, folded(line)) for line in record.text.split("\\x0a")]
+
+
+def _key(time_us: int, text: str) -> tuple[int, int]:
+    return time_us, zlib.crc32(text.encode("utf-8", "surrogateescape"))
 
 
 def _is_own(text: str) -> bool:

@@ -43,10 +43,10 @@ class Pulse:
                 self._number = None
             self._tell_printed(number)
 
-    def confirm(self, number: int, times_us: list[int]) -> None:
-        """Answers which of these times (us, as on the console) are of no message of the kernel."""
+    def confirm(self, number: int, lines: list[list[Any]]) -> None:
+        """Answers which of these console lines, [us, folded text], are no message of the kernel."""
         self._tell_printed(number)
-        self._send({"id": number, "event": {"denied": self._witness.denied(times_us)}})
+        self._send({"id": number, "event": {"denied": self._witness.denied([(t, text) for t, text in lines])}})
 
     def _beat(self) -> None:
         while True:

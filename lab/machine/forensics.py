@@ -18,6 +18,7 @@ _COMMAND_S = 5.0
 _DUMP_S = 120.0
 _STACK_WORDS = 96
 _SYSRQ_KEYS = "wldt"
+_ANSWERS_BYTES = 16 << 20
 _QUIET_S, _LOUD_S = 1.0, 8.0  # a report is over when the console was still for so long; how long one may take
 _NMI_WORDS_S = 3.0  # for the kernel to print what the NMI finds
 
@@ -32,8 +33,8 @@ def ask_by_keyboard(qmp: Qmp, console: Path) -> str:
             _until_quiet(console)
     except QmpFailed as error:
         return f"no keys could be sent: {error}"
-    grown = _size(console) - before
-    return f"the kernel answered the keyboard's sysrq with {grown} bytes" if grown else \
+    answers = _said_since(console, before).count(b"sysrq: ")
+    return f"the kernel answered {answers} of the keyboard's sysrq keys" if answers else \
         "the kernel did not answer the keyboard's sysrq"
 
 
@@ -92,6 +93,15 @@ def _until_quiet(console: Path) -> None:
         time.sleep(0.05)
         if (size := _size(console)) != seen:
             seen, since = size, time.monotonic()
+
+
+def _said_since(console: Path, offset: int) -> bytes:
+    try:
+        with open(console, "rb") as file:
+            file.seek(offset)
+            return file.read(_ANSWERS_BYTES)
+    except OSError:
+        return b""
 
 
 def _size(file: Path) -> int:

@@ -70,7 +70,7 @@ def summarise(scene: Scene) -> list[str]:
     head = "the guest's agent still answers" if scene.agent_alive else "the guest's agent does not answer"
     number = f"{len(waiters)} task{'s wait' if len(waiters) != 1 else ' waits'} uninterruptibly"
     # Where nothing waits, something runs.
-    cpus = [] if scene.agent_alive and waiters else list(sysrq.cpus(scene.registers, lines))[:_CPUS]
+    cpus = [] if scene.agent_alive and waiters else list(sysrq.cpus(scene.registers, reported))[:_CPUS]
     told = [_waiting(waiter, reported) for waiter in _distinct(waiters)]
     return [f"{head}; {number}", *cpus, *told[:MAX_LINES - 1 - len(cpus) - len(commands)], *commands]
 

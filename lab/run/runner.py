@@ -97,7 +97,7 @@ class _Conversation:
         self._pace = Pace(guest.link, guest.starvation)
         self._testimony = Testimony(recorder, guest.link, self._console, plan.token)
         guest.link.on_event = self._event
-        watch.ask = lambda times_us: guest.link.notify("confirm", times_us=times_us)
+        watch.ask = lambda lines: guest.link.notify("confirm", lines=lines)
 
     def carry_out(self) -> None:
         try:
@@ -125,8 +125,9 @@ class _Conversation:
         if "printed" in event:
             self._testimony.printed(event["printed"])
         if "denied" in event:
-            self._testimony.denied(event["denied"])
-            self._watch.denied(event["denied"])
+            denied = [(int(time_us), str(text)) for time_us, text in event["denied"]]
+            self._testimony.denied(denied)
+            self._watch.denied(denied)
 
     def _setup(self) -> bool | None:
         """Build the objects; whether that went well. None when the scenario cannot apply here: the run is over."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from lab.console.frames import frame_of
+from lab.console.frames import frame_of, function_of, telling
 
 _TASK = re.compile(r"task:(?P<name>.{1,32}?)\s+state:(?P<state>\w)\s.*?\bpid:\s*(?P<pid>\d+)")
 _HUNG = re.compile(r"INFO: task .{1,32}:(?P<pid>\d+) (?:is )?blocked .*?more than (?P<seconds>\d+) seconds")
@@ -17,6 +17,7 @@ _LOCK = re.compile(r" ?#\d+: \S+ \((?P<lock>.+?)\)\{")
 _CPU = re.compile(r"CPU#(?P<cpu>\d+).*?RIP=(?P<rip>[0-9a-f]+) RFL=(?P<flags>[0-9a-f]+).*?HLT=(?P<halted>\d)", re.DOTALL)
 _BACKTRACE = re.compile(r"NMI backtrace for cpu (?P<cpu>\d+)|CPU: (?P<other>\d+) (?:UID: \d+ )?PID: ")
 _RIP = re.compile(r"RIP: 00(?!33)[0-9a-f]{2}:(?P<frame>\S+\+0x\S+)")
+_SHOWN_FRAMES, _MOST_FRAMES = 4, 32
 _IDLE = re.compile(r"(?:default|pv_native_safe|native_safe|acpi|mwait|intel|poll)_?\w*(?:idle|halt)|arch_cpu_idle")
 _INTERRUPTS = 1 << 9  # IF of EFLAGS
 
@@ -59,17 +60,29 @@ def owner_of(pid: int, lines: list[str]) -> str:
 
 
 def cpus(registers: str, lines: list[str]) -> Iterator[str]:
-    """Where each CPU is: by the kernel's own backtrace if there is one, else by QEMU's `info registers -a`."""
-    frames: dict[int, str] = {}
-    cpu = None
+    """Where each CPU is: by the kernel's last backtrace of it if there is one, else by QEMU's `info registers -a`."""
+    stacks = _backtraces(lines)
+    for match in _CPU.finditer(registers):
+        number, halted = int(match["cpu"]), match["halted"] == "1"
+        off = "" if int(match["flags"], 16) & _INTERRUPTS else ", with interrupts off"
+        stack = stacks.get(number, [])
+        functions = telling(stack, _SHOWN_FRAMES) or [function_of(frame) for frame in stack[:1]]
+        where = " < ".join(functions) or f"RIP {match['rip']}"
+        idle = (halted and not off) or any(_IDLE.match(frame) for frame in stack[:1])
+        yield f"CPU {number} is {'idle' if idle else 'at ' + where + off}"
+
+
+def _backtraces(lines: list[str]) -> dict[int, list[str]]:
+    """CPU -> the frames where it was caught, innermost first: what the NMI itself has put on its stack is left out."""
+    stacks: dict[int, list[str]] = {}
+    current: list[str] = []
     for line in lines:
         if begin := _BACKTRACE.search(line):
-            cpu = int(begin["cpu"] or begin["other"])
-        elif cpu is not None and (rip := _RIP.match(line)):
-            frames.setdefault(cpu, rip["frame"])
-    for match in _CPU.finditer(registers):
-        number, idle = int(match["cpu"]), match["halted"] == "1"
-        off = "" if int(match["flags"], 16) & _INTERRUPTS else ", with interrupts off"
-        where = frames.get(number, f"RIP {match['rip']}")
-        idle = (idle and not off) or _IDLE.match(where) is not None
-        yield f"CPU {number} is {'idle' if idle else 'at ' + where + off}"
+            current = stacks[int(begin["cpu"] or begin["other"])] = []
+        elif rip := _RIP.match(line):
+            current += [rip["frame"]] if not current else []
+        elif line.strip() == "</NMI>":
+            current[1:] = []
+        elif (frame := frame_of(line)) and len(current) < _MOST_FRAMES:
+            current.append(frame)
+    return stacks

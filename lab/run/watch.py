@@ -11,7 +11,7 @@ from lab.console.scan import Scanner
 from lab.errors import LabError
 from lab.machine.link import LinkLost, LinkTimeout
 from lab.run.plan import RunPlan
-from lab.run.witness import began_us, times_of
+from lab.run.witness import Said, first_of, lines_of
 
 CONSOLE_LIMIT = 512 << 20  # bytes; a guest that prints more is ended
 # Kernels say these of tasks and CPUs that do not come back; a step that still waits then is not merely slow.
@@ -37,9 +37,9 @@ class Watch:
         self._next_look = 0.0
         self._hang: Finding | None = None
         self._patient_until = float("inf")
-        self._forged: set[int] = set()
-        self.ask: Callable[[list[int]], None] = lambda _: None
-        """Asks the guest whether its kernel said something at these times (us); the answer comes to `denied`."""
+        self._forged: set[Said] = set()
+        self.ask: Callable[[list[Said]], None] = lambda _: None
+        """Asks the guest whether its kernel said these lines; the answer comes to `denied`."""
         self.ended: Callable[[], bool] = lambda: False
         """Whether the kernel has ended and is held."""
 
@@ -58,10 +58,10 @@ class Watch:
             self._patient_until = float("inf")
             raise LinkTimeout(f"the kernel reports: {self._hang.title if self._hang else 'a hang'}")
 
-    def denied(self, times_us: Iterable[int]) -> None:
-        """The kernel said nothing at these times: a report with such lines was printed by somebody else."""
-        self._forged.update(times_us)
-        if self._hang is not None and began_us(self._hang) in self._forged:
+    def denied(self, lines: Iterable[Said]) -> None:
+        """The kernel did not say these lines: a report that begins with one was printed by somebody else."""
+        self._forged.update(lines)
+        if self._hang is not None and first_of(self._hang) in self._forged:
             self._hang, self._patient_until = None, float("inf")
 
     def _look(self, now: float) -> None:
@@ -78,8 +78,8 @@ class Watch:
             if self._hang is None and self._is_hang(finding):
                 self._hang = finding
                 self._patient_until = now + _PATIENCE_S * self._plan.environment.slowdown
-                self.ask(sorted(times_of(finding)))
+                self.ask(sorted(lines_of(finding)))
 
     def _is_hang(self, finding: Finding) -> bool:
         return (finding.effect is Effect.FAIL and finding.kind in _HANGS
-                and began_us(finding) not in self._forged and self._plan.allowed(finding) is None)
+                and first_of(finding) not in self._forged and self._plan.allowed(finding) is None)

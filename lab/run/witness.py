@@ -13,19 +13,23 @@ from lab.console.finding import Effect, Finding
 from lab.console.line import Line, parse_line
 from lab.machine.link import Link
 from lab.run.record import Recorder
+from lab.wire import folded
 
 _ROUNDS = 20  # a forged report may hide another one behind its first line
 Record = tuple[int, str]
+"""(us, text) of a record of /dev/kmsg."""
+Said = tuple[int, str]
+"""(us, folded text) of a line of the console."""
 
 
-def began_us(finding: Finding) -> int | None:
-    """printk's time of a report's first line, in us."""
-    return None if finding.time_s is None else round(finding.time_s * 1e6)
+def first_of(finding: Finding) -> Said | None:
+    """A report's first line; None when it has no time."""
+    return next((said for line in _lines(finding)[:1] if (said := _said(line)) is not None), None)
 
 
-def times_of(finding: Finding) -> set[int]:
-    """printk's times of a report's lines, in us."""
-    return {time_us for line in _lines(finding) if (time_us := _time_us(line)) is not None}
+def lines_of(finding: Finding) -> set[Said]:
+    """A report's lines that have a time."""
+    return {said for line in _lines(finding) if (said := _said(line)) is not None}
 
 
 class Testimony:
@@ -34,27 +38,27 @@ class Testimony:
     def __init__(self, recorder: Recorder, link: Link, console: Path, token: str) -> None:
         self._recorder, self._link, self._console, self._token = recorder, link, console, token
         self._printed: set[Record] = set()
-        self._denied: set[int] = set()
+        self._denied: set[Said] = set()
 
     def printed(self, records: list[list[object]]) -> None:
         """User space wrote these to /dev/kmsg: [[us, text], ...]."""
         self._note({(int(str(time_us)), str(text)) for time_us, text in records})
 
-    def denied(self, times_us: list[int]) -> None:
-        """The kernel said nothing at these times."""
-        self._denied.update(times_us)
+    def denied(self, lines: list[Said]) -> None:
+        """The kernel did not say these."""
+        self._denied.update(lines)
 
     def examine(self, *, deadline_s: float) -> None:
         """Ask the agent of every failure on the console. Does nothing for a console without any."""
         for _ in range(_ROUNDS):
             found = [f for f in scan.scan_file(self._console, self._token, printed=self._printed)
                      if f.effect is Effect.FAIL] if self._console.exists() else []
-            times = sorted({t for f in found for t in times_of(f)})
-            if not times:
+            if not (said := sorted({line for f in found for line in lines_of(f)})):
                 return
-            self._link.notify("confirm", times_us=times)
+            self._link.notify("confirm", lines=said)
             self._link.ping(deadline_s=deadline_s)  # the answer comes before this one's
-            forged = {(t, line.text) for f in found for line in _lines(f) if (t := _time_us(line)) in self._denied}
+            forged = {(key[0], line.text) for f in found for line in _lines(f)
+                      if (key := _said(line)) is not None and key in self._denied}
             if not forged - self._printed:
                 return
             self._note(forged)
@@ -70,5 +74,5 @@ def _lines(finding: Finding) -> list[Line]:
     return [parse_line(0, raw.encode("utf-8", "replace")) for raw in finding.text.splitlines()]
 
 
-def _time_us(line: Line) -> int | None:
-    return None if line.time_s is None else round(line.time_s * 1e6)
+def _said(line: Line) -> Said | None:
+    return None if line.time_s is None else (round(line.time_s * 1e6), folded(line.text))

@@ -11,6 +11,7 @@ import pytest
 from lab.guest import clock, kmsg
 from lab.guest.follow import console_line
 from lab.guest.kmsg import KernelLog, Record, Witness, parse
+from lab.wire import folded
 
 KERNEL = b"3,100,5000001,-;BUG: a real one\n SUBSYSTEM=scsi\n"
 USER = b"8,101,5000002,-;Kernel panic - not syncing: not a real one\\x0asecond line\n"
@@ -58,18 +59,29 @@ def test_what_user_space_wrote_is_told_once_and_is_not_the_kernels(device: Devic
 
 def test_lines_that_are_no_record_are_denied(device: Device, tmp_path: Path) -> None:
     witness = Witness(str(tmp_path / "kmsg"))
-    assert witness.denied([5000001]) == [], "it knows nothing yet"
+    genuine, forged = (5000001, folded("BUG: a real one")), (5000001, folded("BUG: another one at the same time"))
+    assert witness.denied([genuine]) == [], "it knows nothing yet"
     device.records = [KERNEL, USER]
     witness.printed()
-    assert witness.denied([5000000, 5000001, 5000002, 5000003]) == [5000002, 5000003], \
+    late = [(t, folded("BUG: a real one")) for t in (5000000, 5000002, 5000003)]
+    assert witness.denied([genuine, forged, *late]) == [forged, *late[1:]], \
         "what is older than all that it knows is not denied"
+
+
+def test_a_line_is_the_same_on_the_console_and_in_the_log(device: Device, tmp_path: Path) -> None:
+    witness = Witness(str(tmp_path / "kmsg"))
+    device.records = [b"3,100,7,-;comm \\xc3\\xa4\\x1b[31m in fn+0x1/0x2\\x0asecond line, of one record\n"]
+    witness.printed()
+    lines = ["comm \u00e4\x1b[31m in fn+0x1/0x2", "second line, of one record"]
+    assert witness.denied([(7, folded(line)) for line in lines]) == []
+    assert witness.denied([(7, folded("comm x in fn+0x1/0x2"))]) != []
 
 
 def test_a_witness_that_missed_records_denies_nothing(device: Device, tmp_path: Path) -> None:
     witness = Witness(str(tmp_path / "kmsg"))
     device.records = [KERNEL, BrokenPipeError(), USER]
     assert len(witness.printed()) == 1
-    assert witness.denied([6000000]) == []
+    assert witness.denied([(6000000, "x")]) == []
 
 
 def test_own_marks_are_not_told_and_a_copy_of_one_is(device: Device, tmp_path: Path,

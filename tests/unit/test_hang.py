@@ -50,6 +50,13 @@ NMI = """\
 [   46.934805] Kernel panic - not syncing: NMI: Not continuing
 [   46.934906] CPU: 0 PID: 612 Comm: spin Not tainted 6.1.0-56-amd64 #1  Debian 6.1.192-2
 [   46.935003] RIP: 0010:labcrash_spin+0x12/0x20 [labcrash]
+[   46.935020] Call Trace:
+[   46.935030]  <NMI>
+[   46.935040]  dump_stack_lvl+0x5c/0x80
+[   46.935050]  </NMI>
+[   46.935060]  <TASK>
+[   46.935070]  labcrash_hardlockup+0x5/0x10 [labcrash]
+[   46.935080]  </TASK>
 [   46.935103] RIP: 0033:0x7f09707f9000
 """
 
@@ -77,7 +84,7 @@ def test_what_a_task_waits_for_may_be_in_sysrqs_stack_only() -> None:
 
 def test_a_guest_in_which_nothing_waits_tells_what_runs() -> None:
     assert summarise(scene(registers=REGISTERS, said=NMI))[1] == \
-        "CPU 0 is at labcrash_spin+0x12/0x20, with interrupts off"
+        "CPU 0 is at labcrash_spin < labcrash_hardlockup, with interrupts off"
 
 
 def test_a_task_whose_stack_is_secret_waits_in_its_wchan() -> None:
@@ -97,7 +104,7 @@ def test_where_the_cpus_of_a_dead_guest_are() -> None:
     lines = summarise(scene(agent_alive=False, registers=REGISTERS))
     assert lines[1:] == ["CPU 0 is at RIP ffffffff95570441, with interrupts off", "CPU 1 is idle"]
     lines = summarise(scene(agent_alive=False, registers=REGISTERS, said=NMI))
-    assert lines[1] == "CPU 0 is at labcrash_spin+0x12/0x20, with interrupts off"
+    assert lines[1] == "CPU 0 is at labcrash_spin < labcrash_hardlockup, with interrupts off"
 
 
 def test_since_when_and_on_whose_lock() -> None:

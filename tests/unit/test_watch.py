@@ -15,10 +15,12 @@ from lab.machine.link import LinkTimeout
 from lab.run import watch as watching
 from lab.run.record import Recorder
 from lab.run.watch import KernelEnded, Watch
-from lab.run.witness import Testimony
+from lab.run.witness import Said, Testimony
+from lab.wire import folded
 from tests.unit.fake_guest import plan
 
 HANG = b"[   60.000001] INFO: task fio:612 blocked for more than 45 seconds.\r\n"
+HUNG = (60000001, folded("INFO: task fio:612 blocked for more than 45 seconds."))
 FORGED = b"[   60.000001] BUG: KASAN: use-after-free in f+0x1/0x2\r\n[   60.000002] Kernel panic - not syncing: x\r\n"
 
 
@@ -36,10 +38,10 @@ def watch(tmp_path: Path, clock: list[float]) -> Watch:
 
 
 def test_a_hang_that_the_kernel_reports_ends_the_wait_after_some_patience(watch: Watch, clock: list[float]) -> None:
-    asked: list[list[int]] = []
+    asked: list[list[Said]] = []
     watch.ask = asked.append
     watch()
-    assert asked == [[60000001]]
+    assert asked == [[HUNG]]
     clock[0] += 10
     with pytest.raises(LinkTimeout, match="the kernel reports: task hung"):
         watch()
@@ -48,14 +50,14 @@ def test_a_hang_that_the_kernel_reports_ends_the_wait_after_some_patience(watch:
 
 def test_a_hang_that_the_guest_denies_does_not(watch: Watch, clock: list[float]) -> None:
     watch()
-    watch.denied([60000001])
+    watch.denied([HUNG])
     clock[0] += 100
     watch()
 
 
 def test_a_genuine_hang_beside_a_forged_line_does(watch: Watch, clock: list[float]) -> None:
     watch()
-    watch.denied([60000002])
+    watch.denied([(60000001, "another line"), (60000002, HUNG[1])])
     clock[0] += 100
     with pytest.raises(LinkTimeout):
         watch()
@@ -71,13 +73,13 @@ class Agent:
     """A link to an agent that denies what it is told to."""
 
     def __init__(self, denies: set[int]) -> None:
-        self.denies, self.asked = denies, list[list[int]]()
+        self.denies, self.asked = denies, list[list[Said]]()
         self.testimony: Testimony | None = None
 
-    def notify(self, op: str, *, times_us: list[int]) -> None:
+    def notify(self, op: str, *, lines: list[Said]) -> None:
         assert op == "confirm" and self.testimony is not None
-        self.asked.append(times_us)
-        self.testimony.denied([t for t in times_us if t in self.denies])
+        self.asked.append(lines)
+        self.testimony.denied([(t, text) for t, text in lines if t in self.denies])
 
     def ping(self, *, deadline_s: float) -> bool:
         return True
@@ -103,7 +105,7 @@ def test_forged_reports_are_found_one_behind_the_other(tmp_path: Path) -> None:
 def test_a_genuine_report_stays(tmp_path: Path) -> None:
     agent = Agent(set())
     assert examined(tmp_path, FORGED, agent) == []
-    assert agent.asked == [[60000001, 60000002]]
+    assert [t for t, _ in agent.asked[0]] == [60000001, 60000002]
 
 
 def test_a_clean_console_costs_no_question(tmp_path: Path) -> None:
