@@ -6,6 +6,7 @@ one in the report, are not used.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ __all__ = ["Decoded", "DecodedBlock", "Decoder", "Place", "as_text"]
 # Functions that tell by their file where the tree was built; C and assembler may have been given other paths.
 _ANCHORS = {"start_kernel": "init/main.c", "entry_SYSCALL_64": "arch/x86/entry/entry_64.S",
             "cpu_switch_to": "arch/arm64/kernel/entry.S"}
+_GENERATED = re.compile(r"(?:arch/\w+/)?include/generated/.*")
 _INDENT = "        "
 _SHOWN = 4  # candidates of an ambiguous frame
 
@@ -136,6 +138,8 @@ class Decoder:
     def _inside(self, file: str) -> str:
         if not self._roots:
             return source_file(file)
+        if generated := _GENERATED.search(file):  # it lies in the O= directory, of which no function tells
+            return generated[0]
         root = next((root for root in sorted(self._roots, key=len, reverse=True) if file.startswith(root)), "")
         return file.removeprefix(root)
 

@@ -424,3 +424,12 @@ def _c_locale() -> Iterator[None]:
     os.environ["LC_ALL"] = "C"
     yield
     os.environ.pop("LC_ALL") if before is None else os.environ.update(LC_ALL=before)
+
+
+def test_generated_files_lie_in_the_build_directory() -> None:
+    decoder = Decoder(None)
+    decoder._roots.add("/src/linux/")
+    assert decoder._inside("/build/net/arch/x86/include/generated/asm/x.h") == "arch/x86/include/generated/asm/x.h"
+    assert decoder._inside("/build/include/generated/y.h") == "include/generated/y.h"
+    assert decoder._inside("/src/linux/mm/slub.c") == "mm/slub.c"
+    assert decoder._inside("/home/me/net/mod.c") == "/home/me/net/mod.c", "another's module"
