@@ -5,5 +5,6 @@ from __future__ import annotations
 HOST_TOOLS = {
     "qemu-system-x86_64": "qemu-system-x86", "depmod": "kmod", "file": "file",
     "ldd": "libc-bin", "setpriv": "util-linux",
-    "dpkg-deb": "dpkg", "apt-get": "apt", "git": "git", "make": "make", "xz": "xz-utils", "zstd": "zstd",
+    "dpkg-deb": "dpkg", "apt-get": "apt", "git": "git", "make": "make", "xz": "xz-utils", "addr2line": "binutils",
+    "zstd": "zstd",
 }

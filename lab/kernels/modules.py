@@ -8,6 +8,7 @@ from pathlib import Path
 
 # Kconfig symbols from drivers/target, drivers/scsi, drivers/block, drivers/md, fs and net of Linux 5.10 to 7.3.
 OPTIONS = {
+    "lkdtm": "LKDTM",
     "9p": "9P_FS", "9pnet_virtio": "NET_9P_VIRTIO", "brd": "BLK_DEV_RAM", "btrfs": "BTRFS_FS",
     "configfs": "CONFIGFS_FS", "crc32c_generic": "CRYPTO_CRC32C", "crct10dif_generic": "CRYPTO_CRCT10DIF",
     "dm_crypt": "DM_CRYPT", "dm_delay": "DM_DELAY", "dm_dust": "DM_DUST", "dm_flakey": "DM_FLAKEY",
