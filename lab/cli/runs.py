@@ -7,7 +7,7 @@ import os
 import signal
 import types
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -99,31 +99,19 @@ def _run(chosen: list[ScenarioRun], kernels: list[str], results: Path, width: in
     else:
         planned = vm_jobs(chosen, kernels or [default_spec()], manner)
     directory = new_directory(results)
-    session = Session(directory, width or host.default_width())
+    session = Session(directory, width or host.default_width(), bugs.known)
     with _stoppable(session), Screen(len(planned), session.width) as screen:
-        finished = _conduct(session, planned, screen, bugs.known)
+        finished = _conduct(session, planned, screen)
     return _report(directory, planned, finished, interrupted=session.interrupted, strict_known=bugs.strict)
 
 
-def _conduct(session: Session, planned: list[Job], screen: Screen, bugs: list[KnownBug]) -> list[Result]:
+def _conduct(session: Session, planned: list[Job], screen: Screen) -> list[Result]:
     finished = []
     for progress in session.run(planned):
-        if progress.result is None:
-            screen.show(progress)
-        else:
-            result = _in_the_light_of(progress.result, bugs)
-            screen.show(replace(progress, result=result))
-            finished.append(result)
+        screen.show(progress)
+        if progress.result is not None:
+            finished.append(progress.result)
     return finished
-
-
-def _in_the_light_of(result: Result, bugs: list[KnownBug]) -> Result:
-    """The result with known bugs applied, also in its file; on a full disk what was judged first stays there."""
-    known = apply_known(result, bugs)
-    if known is not result:
-        with contextlib.suppress(OSError):
-            known.save(Path(known.directory))
-    return known
 
 
 def known_bugs(path: Path) -> list[KnownBug]:

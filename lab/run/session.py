@@ -9,7 +9,7 @@ import queue
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from lab.machine.vm import BootFailed
 from lab.report.result import Outcome, Result
 from lab.run import runner
 from lab.run.decoding import Decoding
+from lab.run.known import KnownBug, apply_known
 from lab.run.outcome import not_run
 from lab.run.plan import RunPlan
 from lab.run.record import Recorder
@@ -52,10 +53,12 @@ class Progress:
 
 @dataclass
 class Session:
-    """Runs jobs with `width` workers and yields progress; `stop` ends it early, with what is known."""
+    """Runs jobs with `width` workers and yields progress; `stop` ends it early, with what is known. `bugs`: what is
+    expected to fail."""
 
     directory: Path
     width: int
+    bugs: Sequence[KnownBug] = ()
     stop: threading.Event = field(default_factory=threading.Event)
     interrupted: bool = False
     _gates: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
@@ -113,11 +116,9 @@ class Session:
                 _record_skip(directory, job.skip)
             else:
                 runner.run(plan, guests, directory, self.stop.is_set, self._boot_notes.get(plan.kernel.name, []))
-            result = verdict(directory)
-            if job.decoding is not None:
-                result = job.decoding.apply(result, directory)
+            result = apply_known(verdict(directory), self.bugs)
             result.save(directory)
-            return result
+            return _decoded(result, job, directory)
         except OSError as error:
             reason = f"{error.strerror or error} in {directory}; what was measured there may be incomplete"
             return not_run(plan, Outcome.ERROR, [reason], str(directory))
@@ -146,6 +147,18 @@ class Session:
             except LabError:
                 pass  # it meets this run again, and is reported there
             return True
+
+
+def _decoded(result: Result, job: Job, directory: Path) -> Result:
+    """The result with source lines; where there are none to be had, what was judged stays as it is."""
+    if job.decoding is None:
+        return result
+    with contextlib.suppress(OSError, LabError):
+        decoded = job.decoding.apply(result, directory)
+        if decoded is not result:
+            decoded.save(directory)
+        return decoded
+    return result
 
 
 def _said_at_boot(console: Path | None) -> list[str]:
