@@ -7,15 +7,16 @@ then exactly one of:        {"id": 1, "reply": {...}}          the operation was
 
 Operations (one after the other on a worker; `ping`, `extend`, `confirm` and `diagnose` at any time):
   hello     -> Hello as a dict
-  setup     scenario=<expanded scenario as JSON>, token=<16 hex>, seed=<int>
+  setup     scenario=<expanded scenario as JSON>, token=<16 hex>, seed=<int>, timeout_s=<float>
             -> {"ok": true} | {"skip": [reasons]} | {"ok": false, "problem": "...", ...observation}
   step      index=<int>, word=<str>, arguments=<the word's type as JSON>, timeout_s=<float>  -> observation
-  teardown  -> {"ok": bool, "problems": [...]}
+  teardown  timeout_s=<float> -> {"ok": bool, "problems": [...]}
   leaks     -> {"left": ["configfs: ...", "scsi host: ...", "module tcm_loop: 1 reference"], "tainted": <new bits, int>,
             "marked": whether the last mark is in the kernel log}
   ping      -> {}
   extend    seconds=<float>: every deadline comes later by that; no reply
-  confirm   lines=[[us, folded text]]: an event `denied`, no reply
+  confirm   lines=[[us, folded text]]: an event `denied`, of the request under way, which may come after its reply;
+            no reply of its own
   diagnose  -> {"tasks": [task], "lio": {path: text}, "block": {path: text}, "memory": {path: text}}; sysrq w, l, t
             and d go to the kernel log. A task: {"name", "pid", "state", "wchan", "stack": [frames], "last_ran_s": float
             or null}
@@ -41,7 +42,9 @@ AGENT_PORT = "lab.agent"
 SHELL_PORT = "lab.shell"
 MESSAGE_LIMIT = 8 << 20
 DATA_LIMIT = 4096
-_ESCAPED = re.compile(r"\\x[0-9a-f]{2}")
+SYSRQ_KEYS = "wldt"  # blocked tasks, all CPUs, locks, all tasks: the longest answer last
+_ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _UNLIKE = re.compile(r"[^A-Za-z0-9]+")
 
 
@@ -103,4 +106,5 @@ def last_mark(token: str) -> str:
 
 def folded(text: str) -> str:
     """What a console and /dev/kmsg show alike of a line: ASCII letters and digits. The latter has bytes as \\xNN."""
-    return _UNLIKE.sub("", _ESCAPED.sub("", text))
+    plain = _ESCAPED.sub(lambda escape: chr(int(escape[1], 16)), text)
+    return _UNLIKE.sub("", _COLOUR.sub("", plain))

@@ -76,9 +76,10 @@ def environment(accelerator: str, slowdown: float, *, machine: str = "qemu") -> 
                        metadata.version("lio-lab"), machine)
 
 
-def default_width() -> int:
-    """Guests side by side: as many as cores and available memory allow, at least one."""
-    return max(1, min(len(os.sched_getaffinity(0)), available_mib() // _GUEST_COST_MIB))
+def default_width(memory_mib: int = 512) -> int:
+    """Guests of this size side by side: as many as cores and available memory allow, at least one."""
+    cost_mib = _GUEST_COST_MIB * max(1, memory_mib // 512)
+    return max(1, min(len(os.sched_getaffinity(0)), available_mib() // cost_mib))
 
 
 def available_mib() -> int:

@@ -35,7 +35,8 @@ def vm_jobs(chosen: list[ScenarioRun], kernels: list[str], manner: Manner) -> li
     return [
         Job(RunPlan(id=r.id, word=word_of(r), scenario=r.scenario, values=r.values, path=str(r.path), digest=r.digest,
                     kernel=one.facts, environment=host.environment(shape.accelerator, shape.slowdown), seed=manner.seed,
-                    fresh_boot=manner.fresh_boot, dump_core=manner.dump_core),
+                    fresh_boot=manner.fresh_boot, dump_core=manner.dump_core,
+                    memory_mib=shape.memory_mib),
             one.engine, tuple(_lacking(one, r)), decoding)
         for one in readied for shape, decoding in ((one.engine.shape, _decoding(one, store, manner)),) for r in chosen
     ]

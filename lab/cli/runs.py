@@ -98,8 +98,9 @@ def _run(chosen: list[ScenarioRun], kernels: list[str], results: Path, width: in
         planned, width = remote_jobs(machine, chosen, manner.seed), 1
     else:
         planned = vm_jobs(chosen, kernels or [default_spec()], manner)
+        width = width or host.default_width(max(job.plan.memory_mib for job in planned))
     directory = new_directory(results)
-    session = Session(directory, width or host.default_width(), bugs.known)
+    session = Session(directory, width, bugs.known)
     with _stoppable(session), Screen(len(planned), session.width) as screen:
         finished = _conduct(session, planned, screen)
     return _report(directory, planned, finished, interrupted=session.interrupted, strict_known=bugs.strict)

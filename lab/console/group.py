@@ -83,7 +83,9 @@ class Grouper:
         block = self._block_for(line)
         if block is None:
             return self.idle(line.number)
-        if fired is None:
+        if fired is not None and fired[0].end is End.LINE:
+            return []
+        if fired is None or (fired[0] in LOST_RULES and not block.too_late(line)):
             return self._offer(block, line)
         if _same_report(block, fired[0], line):
             _join(block, *fired, line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
@@ -12,6 +13,8 @@ from lab.console.line import MAX_LINE_BYTES, Line, parse_line
 from lab.console.marks import Marks
 from lab.console.printed import Printed, Record
 from lab.errors import LabError
+
+MAX_LIKE = 1000
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,14 @@ def kernel_said(
         if not open_ones:
             break
     return said
+
+
+def messages_like(path: Path, patterns: Iterable[str], *, printed: Collection[Record] = frozenset()) -> list[Line]:
+    """The first MAX_LIKE kernel messages in which one of some regular expressions is found. Raises LabError when
+    unreadable."""
+    expressions = [re.compile(pattern) for pattern in patterns]
+    lines = (line for line in _kernel_lines(path, Printed(printed)) if any(e.search(line.text) for e in expressions))
+    return list(itertools.islice(lines, MAX_LIKE))
 
 
 def messages_of_step(

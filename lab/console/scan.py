@@ -21,6 +21,7 @@ from lab.console.marks import Marks
 from lab.console.match import CANDIDATE, CANDIDATE_PLAIN, MARKED, RESTART, TICK_RATE, rule_of
 from lab.console.messages import kernel_said as kernel_said  # the same file read for other questions
 from lab.console.messages import marks_seen as marks_seen
+from lab.console.messages import messages_like as messages_like
 from lab.console.messages import messages_of_step as messages_of_step
 from lab.console.printed import Printed, Record
 from lab.console.source import open_log

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lab.console.finding import Effect, Finding, Severity
-from lab.console.title import fingerprint
-
 
 @dataclass(frozen=True)
 class TaintFlag:
@@ -38,15 +35,3 @@ def added_flags(before: int, after: int) -> tuple[TaintFlag, ...]:
     new = max(after, 0) & ~max(before, 0)
     bits = [bit for bit in range(new.bit_length()) if new >> bit & 1]
     return tuple(FLAGS[bit] if bit < len(FLAGS) else TaintFlag(bit, "?", f"unknown bit {bit}") for bit in bits)
-
-
-def taint_finding(before: int, after: int, line: int) -> Finding | None:
-    """The failure of a run that tainted its kernel; None when it did not. `line`: the last of the console log, so
-    that reports which explain the taint come before it."""
-    flags = added_flags(before, after)
-    if not flags:
-        return None
-    title = "kernel tainted: " + ", ".join(f"{flag.letter} ({flag.meaning})" for flag in flags)
-    text = f"/proc/sys/kernel/tainted was {before} before the run and is {after} after it"
-    return Finding("taint", title, fingerprint("taint", title, ()), Severity.WARN, Effect.FAIL, False, line, line, None,
-                   None, text, (), True)

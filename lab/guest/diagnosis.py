@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from lab.guest.configfs import entries, read_text
+from lab.wire import SYSRQ_KEYS
 
 BOUND_S = 6.0
-_SYSRQ_KEYS = "wldt"  # the longest last: a console of 115200 baud takes seconds for it
 _FILES = ("enable", "info", "address", "nexus", "transport_status", "alua_tg_pt_gp", "alua_access_state",
           "alua_access_status", "res_holder", "res_pr_holder_tg_port", "res_pr_registered_i_pts")
 _HCTX = ("state", "busy", "dispatch", "tags", "sched_tags", "flags")
@@ -145,6 +145,6 @@ def _read(path: Path) -> str:
 
 
 def _sysrq() -> None:
-    for key in _SYSRQ_KEYS if _LOCKDEP.exists() else _SYSRQ_KEYS.replace("d", ""):
+    for key in SYSRQ_KEYS if _LOCKDEP.exists() else SYSRQ_KEYS.replace("d", ""):
         with contextlib.suppress(OSError), open("/proc/sysrq-trigger", "w") as file:
             file.write(key)

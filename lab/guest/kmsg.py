@@ -10,7 +10,6 @@ import contextlib
 import os
 import re
 import threading
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,8 +17,9 @@ from dataclasses import dataclass
 from lab.wire import folded, mark
 
 DEVICE = "/dev/kmsg"
-MAX_KNOWN = 500_000
-"""Kernel messages whose times are remembered; a kernel that says more is not asked about them any more."""
+MAX_KNOWN = 100_000
+"""Times at which the kernel said something that are remembered; of one that says more nothing is known any more."""
+_SHORT = 8
 _own: Counter[str] = Counter()
 """Marks of this process that no reader has come across yet."""
 
@@ -108,7 +108,8 @@ class Witness:
 
     def __init__(self, device: str = DEVICE) -> None:
         self._reader = Reader(device, whole=True)
-        self._kernel: set[tuple[int, int]] = set()  # (us, CRC of the folded line): there may be very many
+        self._kernel: dict[int, list[str]] = {}  # us -> folded lines
+        self._full = False
         self._first_us: int | None = None
         self._lock = threading.Lock()
         self.printed()  # what is older is of no run of ours
@@ -120,7 +121,7 @@ class Witness:
             for record in self._reader:
                 if record.facility == 0:
                     self._first_us = record.time_us if self._first_us is None else self._first_us
-                    self._kernel.update(_keys(record))
+                    self._remember(record)
                 elif not _is_own(record.text):
                     found.append((record.time_us, record.text))
             return found
@@ -128,21 +129,30 @@ class Witness:
     def denied(self, lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
         """Those (us, folded text) that the kernel did not say: such a line was printed by something else.
 
-        Nothing is denied when records were missed, nor what is older than all that is known.
+        Nothing is denied when records were missed or too many, nor what is older than all that is known. A line that
+        holds what the kernel said at that time is the kernel's: other text may have come between on the way.
         """
         first = self._first_us
-        if self._reader.gap or first is None or len(self._kernel) > MAX_KNOWN:
+        if self._reader.gap or self._full or first is None:
             return []
-        return [(t, text) for t, text in lines if t >= first and _key(t, text) not in self._kernel]
+        return [(t, text) for t, text in lines
+                if t >= first and not any(_within(said, text) for said in self._kernel.get(t, ()))]
+
+    def _remember(self, record: Record) -> None:
+        """A console shows each line of a record with the record's time."""
+        if len(self._kernel) >= MAX_KNOWN:
+            self._full = True
+            self._kernel.clear()
+        if not self._full:
+            self._kernel.setdefault(record.time_us, []).extend(folded(x) for x in record.text.split("\\x0a"))
 
 
-def _keys(record: Record) -> list[tuple[int, int]]:
-    """A console shows each line of a record with the record's time."""
-    return [_key(record.time_us, folded(line)) for line in record.text.split("\\x0a")]
-
-
-def _key(time_us: int, text: str) -> tuple[int, int]:
-    return time_us, zlib.crc32(text.encode("utf-8", "surrogateescape"))
+def _within(said: str, shown: str) -> bool:
+    """Whether all characters of a line are in another one, in their order; of a very short line, whether it is it."""
+    if len(said) < _SHORT:
+        return said == shown
+    rest = iter(shown)
+    return all(character in rest for character in said)
 
 
 def _is_own(text: str) -> bool:

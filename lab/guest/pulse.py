@@ -56,7 +56,8 @@ class Pulse:
                 number = self._number
             if number is not None:
                 self._tell_printed(number)
-                self._send({"id": number, "event": {"moved": completed()}})
+                with contextlib.suppress(OSError, ValueError, IndexError):
+                    self._send({"id": number, "event": {"moved": completed()}})
 
     def _tell_printed(self, number: int) -> None:
         if records := self._witness.printed():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Callable
@@ -10,27 +11,29 @@ from pathlib import Path
 from lab import process
 from lab.errors import LabError
 from lab.machine.qmp import Qmp, QmpFailed
+from lab.wire import SYSRQ_KEYS
 
+Watch = Callable[[], None]
 _MONITOR = {"registers.txt": ("info registers -a",), "status.txt": ("info status", "info cpus", "info network"),
             "irq.txt": ("info irq", "info pic", "info lapic")}
 _CPU = re.compile(r"CPU#(?P<cpu>\d+).*?RSP=(?P<rsp>[0-9a-f]+).*?RIP=(?P<rip>[0-9a-f]+)", re.DOTALL)
 _COMMAND_S = 5.0
 _DUMP_S = 120.0
 _STACK_WORDS = 96
-_SYSRQ_KEYS = "wldt"
 _ANSWERS_BYTES = 16 << 20
 _QUIET_S, _LOUD_S = 1.0, 8.0  # a report is over when the console was still for so long; how long one may take
 _NMI_WORDS_S = 3.0  # for the kernel to print what the NMI finds
 
 
-def ask_by_keyboard(qmp: Qmp, console: Path) -> str:
-    """Press Alt-SysRq-w, l, d and t, for a kernel whose agent is dead; one sentence about what came of it."""
+def ask_by_keyboard(qmp: Qmp, console: Path, watch: Watch) -> str:
+    """Press Alt-SysRq-w, l, d and t, for a kernel whose agent is dead; one sentence about what came of it. `watch` is
+    called while it waits, and may raise to end it."""
     before = _size(console)
     try:
-        for key in _SYSRQ_KEYS:
+        for key in SYSRQ_KEYS:
             keys = [{"type": "qcode", "data": code} for code in ("alt", "sysrq", key)]
             qmp.execute("send-key", {"keys": keys}, deadline_s=_COMMAND_S)
-            _until_quiet(console)
+            _until_quiet(console, watch)
     except QmpFailed as error:
         return f"no keys could be sent: {error}"
     answers = _said_since(console, before).count(b"sysrq: ")
@@ -38,9 +41,13 @@ def ask_by_keyboard(qmp: Qmp, console: Path) -> str:
         "the kernel did not answer the keyboard's sysrq"
 
 
-def collect(qmp: Qmp) -> dict[str, str]:
+def collect(qmp: Qmp, watch: Watch) -> dict[str, str]:
     """File name -> text: registers of all CPUs, and the code and stack where each is. What QEMU refuses is said."""
-    found = {name: "".join(_monitor(qmp, command) for command in commands) for name, commands in _MONITOR.items()}
+    found = {}
+    for name, commands in _MONITOR.items():
+        watch()
+        found[name] = "".join(_monitor(qmp, command) for command in commands)
+    watch()
     return {**found, "stacks.txt": _stacks(qmp, found["registers.txt"])}
 
 
@@ -49,11 +56,11 @@ def dump_core(qmp: Qmp, path: Path) -> str:
     try:
         # paging=false: physical memory, with the kernel's own VMCOREINFO note where fw_cfg carried it out.
         qmp.execute("dump-guest-memory", {"paging": False, "protocol": f"file:{path}"}, deadline_s=_DUMP_S)
-        # Half a gigabyte that is mostly zeros; on a file system without holes it stays as large as it is.
-        process.run([process.find("fallocate", "util-linux"), "--dig-holes", path], timeout_s=_DUMP_S, check=False)
-    except LabError as error:
+    except QmpFailed as error:
         path.unlink(missing_ok=True)
         return f"no core was written: {error}"
+    with contextlib.suppress(LabError):  # half a gigabyte that is mostly zeros; else it stays as large as it is
+        process.run([process.find("fallocate", "util-linux"), "--dig-holes", path], timeout_s=_DUMP_S, check=False)
     return f"the guest's memory is in {path}"
 
 
@@ -86,10 +93,11 @@ def _stacks(qmp: Qmp, registers: str) -> str:
     return "\n".join(parts)
 
 
-def _until_quiet(console: Path) -> None:
+def _until_quiet(console: Path, watch: Watch) -> None:
     """Wait until the console has not grown for a moment."""
     end, seen, since = time.monotonic() + _LOUD_S, _size(console), time.monotonic()
     while time.monotonic() < min(end, since + _QUIET_S):
+        watch()
         time.sleep(0.05)
         if (size := _size(console)) != seen:
             seen, since = size, time.monotonic()

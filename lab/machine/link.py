@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -43,6 +44,7 @@ class Link:
         self._stream, self._watch = stream, watch
         self.on_event: Callable[[dict[str, Any]], None] = lambda _: None
         self._decoder = Decoder()
+        self._come: deque[dict[str, Any]] = deque()  # messages that nobody has looked at yet
         self._next_id = 0
 
     def hello(self, *, deadline_s: float, extension_s: Callable[[], float] = lambda: 0.0) -> Hello:
@@ -71,15 +73,18 @@ class Link:
         self._send(encode({"id": number, "op": op, **arguments}), deadline_s)
         end = time.monotonic() + deadline_s
         while True:
-            for message in self._receive(lambda: end + extension_s(), op, deadline_s):
-                if "event" in message:
-                    self.on_event(message["event"])
-                elif message["id"] != number:
-                    continue  # a late answer to a request that was given up
-                elif "error" in message:
-                    raise AgentFailed(f"the agent failed at {op}: {message['error'].get('message', 'no reason given')}")
-                else:
-                    return dict(message["reply"])
+            message = self._next(lambda: end + extension_s(), op, deadline_s)
+            what = next((name for name in ("event", "error", "reply") if isinstance(message.get(name), dict)), None)
+            if what is None:
+                raise LinkLost(f"the guest sent a message that is none: {str(message)[:80]}")
+            if what == "event":
+                self.on_event(message["event"])
+            elif message["id"] != number:
+                continue  # a late answer to a request that was given up
+            elif what == "error":
+                raise AgentFailed(f"the agent failed at {op}: {message['error'].get('message', 'no reason given')}")
+            else:
+                return dict(message["reply"])
 
     def notify(self, op: str, **arguments: Any) -> None:
         """Tell the agent something about the request under way; what it answers comes as that one's event."""
@@ -101,6 +106,12 @@ class Link:
             raise LinkTimeout(f"the guest took no data for {deadline_s:g} s") from None
         except OSError as error:
             raise LinkLost(f"the link to the guest is gone ({error})") from error
+
+    def _next(self, end: Callable[[], float], op: str, deadline_s: float) -> dict[str, Any]:
+        """The next message. An event may come together with the reply before it, and is the next request's to hear."""
+        while not self._come:
+            self._come.extend(self._receive(end, op, deadline_s))
+        return self._come.popleft()
 
     def _receive(self, end: Callable[[], float], op: str, deadline_s: float) -> list[dict[str, Any]]:
         while True:

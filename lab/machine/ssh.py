@@ -101,7 +101,7 @@ class SshGuest:
         """Nothing is known of how busy that machine is with other things."""
         return Starvation()
 
-    def forensics(self, *, agent_alive: bool, core: Path | None) -> dict[str, str]:
+    def forensics(self, *, agent_alive: bool, core: Path | None, watch: Callable[[], None]) -> dict[str, str]:
         """There is no QEMU to ask; the kernel log is in console.log."""
         return {}
 

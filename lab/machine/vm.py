@@ -75,13 +75,13 @@ class Vm:
         """How long the host keeps this guest from running."""
         return Starvation(self.machine.child.pid)
 
-    def forensics(self, *, agent_alive: bool, core: Path | None) -> dict[str, str]:
+    def forensics(self, *, agent_alive: bool, core: Path | None, watch: Callable[[], None]) -> dict[str, str]:
         """What QEMU can tell of a guest that hangs, by file name, with an NMI at the end, which the kernel may not
-        survive. `core`: where its memory is written to."""
+        survive. `core`: where its memory is written to. `watch` is called between the questions, and may raise."""
         qmp, said = self.machine.qmp, []
         if not agent_alive:
-            said.append(forensics.ask_by_keyboard(qmp, self.machine.console))
-        found = forensics.collect(qmp)
+            said.append(forensics.ask_by_keyboard(qmp, self.machine.console, watch))
+        found = forensics.collect(qmp, watch)
         if core is not None:
             said.append(forensics.dump_core(qmp, core))
         said.append(forensics.interrupt(qmp, lambda: process.ended(self.machine.child)))
@@ -100,7 +100,7 @@ class Vm:
 
     def autopsy(self, core: Path) -> dict[str, str]:
         """What is left of a held guest: registers, stacks, its memory in `core`."""
-        found = forensics.collect(self.machine.qmp)
+        found = forensics.collect(self.machine.qmp, lambda: None)
         return {**found, "asked.txt": forensics.dump_core(self.machine.qmp, core) + "\n"}
 
 

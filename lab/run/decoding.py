@@ -28,6 +28,7 @@ class Decoding:
         if not result.faults:
             return result
         with self._lock:
+            self.decoder.problems.clear()
             blocks = self.decoder.decode([fault.text for fault in result.faults])
             problems = list(self.decoder.problems)
         if problems or any(block.decoded for block in blocks):

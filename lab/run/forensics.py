@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,19 +20,21 @@ class Hanging(Protocol):
 
     link: Link
 
-    def forensics(self, *, agent_alive: bool, core: Path | None) -> dict[str, str]: ...
+    def forensics(self, *, agent_alive: bool, core: Path | None, watch: Callable[[], None]) -> dict[str, str]: ...
 
 
-def ask(guest: Hanging, recorder: Recorder, *, agent_alive: bool, deadline_s: float, core: Path | None) -> None:
+def ask(guest: Hanging, recorder: Recorder, *, agent_alive: bool, deadline_s: float, core: Path | None,
+        watch: Callable[[], None]) -> None:
     """artifacts/: tasks, LIO, block layer, memory from the agent; registers, stacks, the core from QEMU; summary.txt.
 
-    Every question is bounded in time and none stops another. OSError when the disk is full.
+    Every question is bounded in time and none stops another; `watch` may raise to end them. OSError when the disk is
+    full.
     """
     console = recorder.directory / "console.log"
     before = size_of(console)
     told = _diagnosis(guest.link, deadline_s) if agent_alive else {}
     _keep_diagnosis(recorder, told)
-    from_qemu = guest.forensics(agent_alive=agent_alive, core=core)
+    from_qemu = guest.forensics(agent_alive=agent_alive, core=core, watch=watch)
     for name, text in from_qemu.items():
         recorder.artifact(name, text)
     grown = min(_CONSOLE_BYTES, size_of(console) - before)
@@ -45,8 +48,22 @@ def ask(guest: Hanging, recorder: Recorder, *, agent_alive: bool, deadline_s: fl
 
 def _diagnosis(link: Link, deadline_s: float) -> dict[str, Any]:
     with contextlib.suppress(LinkLost, LinkTimeout, AgentFailed):
-        return link.request("diagnose", deadline_s=deadline_s)
+        return _sound(link.request("diagnose", deadline_s=deadline_s))
     return {}
+
+
+def _sound(told: dict[str, Any]) -> dict[str, Any]:
+    """As much of the agent's answer as has the form that wire.py gives it: such a guest may have corrupted memory."""
+    tasks = [t for t in told["tasks"] if isinstance(t, dict) and isinstance(t.get("name"), str)
+             and isinstance(t.get("pid"), int)] if isinstance(told.get("tasks"), list) else []
+    texts = {name: {str(k): str(v) for k, v in found.items()} for name in ("lio", "block", "memory")
+             if isinstance(found := told.get(name), dict)}
+    return {"tasks": [{**t, "stack": [str(x) for x in t.get("stack") or ()], "wchan": str(t.get("wchan") or ""),
+                       "last_ran_s": _number(t.get("last_ran_s"))} for t in tasks], **texts}
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
 
 
 def _keep_diagnosis(recorder: Recorder, told: dict[str, Any]) -> None:

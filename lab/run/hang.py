@@ -27,8 +27,8 @@ _WAITS = (
 )
 _FOR_A_LOCK = ("for a mutex", "for a semaphore")
 _REQUEST = re.compile(r"\.op=(?P<op>\w+).*?\.state=(?P<state>\w+)")
-_COMMAND = re.compile(r"\.cmd=(?P<cdb>[^,]+?), \.retries=(?P<retries>\d+).*?\.timeout=(?P<timeout>[\d.]+), allocated "
-                      r"(?P<age>[\d.]+) s ago")
+_COMMAND = re.compile(r"\.cmd=(?P<cdb>[^,]+?), \.retries=(?P<retries>\d+).*?\.timeout=(?P<timeout>\d+(?:\.\d+)?), "
+                      r"allocated (?P<age>\d+(?:\.\d+)?) s ago")
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,14 @@ from lab.report.result import KernelFault, Outcome, Reason
 from lab.run.evidence import Evidence
 from lab.run.fingerprints import identity
 
-# Reports that set no taint bit (kernel/hung_task.c, kernel/rcu/tree_stall.h, kernel/workqueue.c, mm/kmemleak.c,
-# lib/ubsan.c, kernel/kcsan/report.c); every other one may explain the bits of damage.
-_TAINTS_NOTHING = {"hung-task", "rcu-stall", "workqueue-lockup", "hard-lockup", "kmemleak", "UBSAN", "KCSAN", "reboot"}
-_DAMAGE = "WBD"
+# Which reports set which bit (add_taint in lib/bug.c, kernel/panic.c, kernel/watchdog.c, mm/kasan/report.c, mm/kfence,
+# mm/slub.c, mm/page_alloc.c, kernel/sched/core.c, arch/*/kernel: die). A corrupt list is a WARN or a BUG.
+_EXPLAINS = {
+    "W": {"WARN", "refcount", "ODEBUG", "list-corruption", "ref-tracker", "atomic", "lockdep", "state", "slab", "oops"},
+    "B": {"KASAN", "KFENCE", "KMSAN", "slab", "state"},
+    "D": {"oops", "BUG", "panic", "list-corruption", "usercopy"},
+    "L": {"soft-lockup"},
+}
 
 
 class Faults:
@@ -46,11 +50,15 @@ class Faults:
     def _position(self, finding: Finding) -> float:
         if finding.step is not None:
             return float(finding.step)
+        if finding.reported is not None:  # it began before the first of them
+            return -1.0
         return self._evidence.places.position(finding.line, len(self._titles))
 
     def _where(self, finding: Finding) -> str:
         """`in step 2 (the write), reported 45 s later in step 4 (sleep)`."""
-        if finding.step is None:
+        if finding.step is None and finding.reported is not None:
+            where = "before the first step"
+        elif finding.step is None:
             where = self._evidence.places.when(finding.line, self._titles)
         else:
             where = self._step(finding.step)
@@ -89,11 +97,11 @@ def _fault(finding: Finding, allowed: str | None, first: bool) -> KernelFault:
                        finding.late_s, finding.beside, finding.frames)
 
 
-def unexplained_taint(added: int, faults: Faults, evidence: Evidence) -> tuple[list[TaintFlag], list[str]]:
+def unexplained_taint(added: object, faults: Faults, evidence: Evidence) -> tuple[list[TaintFlag], list[str]]:
     """Bits that a run added and that no report explains, and notes on those that the scenario lets pass."""
     left: list[TaintFlag] = []
     notes = []
-    for flag in added_flags(0, added):
+    for flag in added_flags(0, added if isinstance(added, int) else 0):
         why = evidence.plan.allowed_anywhere(taint_title([flag]))
         if any(_explains(finding, flag) for finding in faults.found):
             continue
@@ -110,9 +118,7 @@ def taint_title(flags: list[TaintFlag]) -> str:
 
 
 def _explains(finding: Finding, flag: TaintFlag) -> bool:
-    if flag.letter == "L":
-        return finding.kind == "soft-lockup"
-    return flag.letter in _DAMAGE and finding.kind not in _TAINTS_NOTHING | {"soft-lockup"}
+    return finding.kind in _EXPLAINS.get(flag.letter, set())
 
 
 def taint_reason(flags: list[TaintFlag]) -> Reason:

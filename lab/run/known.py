@@ -41,7 +41,7 @@ class KnownBug(Strict):
     kernels: _Kernels | Annotated[list[_Kernels], Field(min_length=1)] = Field(
         description="versions: 6.1, <6.8, >=6.12, 6.12.43-6.12.62, or a kernel's name; a list: any of them")
     fingerprint: _Fingerprint | Annotated[list[_Fingerprint], Field(min_length=1)] = Field(
-        description="of every failure that it shows as")
+        description="of every failure that it shows as; the first is its own, without which the others are not it")
     fixed: Annotated[str, StringConstraints(pattern=_FIXED)] = Field(description="the commit that fixes it, or open")
 
     def concerns(self, result: Result) -> bool:
@@ -54,6 +54,11 @@ class KnownBug(Strict):
     def is_it(self, reason: Reason) -> bool:
         """Whether a failure is this bug."""
         return reason.outcome is Outcome.FAIL and reason.fingerprint in _listed(self.fingerprint)
+
+    def shows_in(self, result: Result) -> bool:
+        """Whether the failure that its first fingerprint names is there; the others are excused beside that one only: a
+        step that does not end looks the same whatever holds it up."""
+        return any(r.outcome is Outcome.FAIL and r.fingerprint == _listed(self.fingerprint)[0] for r in result.reasons)
 
     @property
     def known(self) -> Known:
@@ -123,8 +128,9 @@ def apply_known(result: Result, bugs: Iterable[KnownBug]) -> Result:
         return result
     if result.outcome is Outcome.PASS:
         return replace(result, outcome=Outcome.XPASS, judged=Outcome.PASS, known=[bug.known for bug in concerned])
-    reasons = [replace(r, bug=next((b.bug for b in concerned if b.is_it(r)), "")) for r in result.reasons]
-    shown = [b.known for b in concerned if any(r.bug == b.bug and b.is_it(r) for r in reasons)]
+    there = [bug for bug in concerned if bug.shows_in(result)]
+    reasons = [replace(r, bug=next((b.bug for b in there if b.is_it(r)), "")) for r in result.reasons]
+    shown = [b.known for b in there]
     absent = [f"{b.known.text}: it did not show in this run" for b in concerned if b.known not in shown]
     left = [r.outcome for r in reasons if not r.bug]
     outcome = worst(left) if left else Outcome.XFAIL

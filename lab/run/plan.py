@@ -55,6 +55,7 @@ class RunPlan:
     seed: int
     fresh_boot: bool = False
     dump_core: bool = False
+    memory_mib: int = 512  # of its guest
     token: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def step_deadline_s(self, index: int) -> float:
@@ -72,6 +73,11 @@ class RunPlan:
     def allowed_anywhere(self, title: str) -> str | None:
         """Why this scenario as a whole lets something pass that belongs to no step, such as taint."""
         return self.scenario.expect.kernel.allowed(title, title)
+
+    def required_messages(self) -> list[str]:
+        """Regular expressions of all messages that the kernel must print, in the whole run or in a step."""
+        steps = [s.expect.kernel for s in self.scenario.steps if s.expect is not None and s.expect.kernel is not None]
+        return [message.match for kernel in (self.scenario.expect.kernel, *steps) for message in kernel.require]
 
     def _of_steps(self, finding: Finding) -> Iterator[KernelExpect]:
         for index, step in enumerate(self.scenario.steps):

@@ -59,9 +59,10 @@ def _of_step(step: StepResult) -> Reason:
 
 
 def _of_required(evidence: Evidence, steps: list[StepResult]) -> Iterator[Timed]:
-    """Messages that must come; those of a step only where the step came to its end."""
-    scenario = evidence.plan.scenario
-    for message in _unsaid(evidence, scenario.expect.kernel.require, None):
+    """Messages that must come, in a run that came to its end; those of a step where the step did."""
+    scenario, end = evidence.plan.scenario, evidence.record.end
+    whole = scenario.expect.kernel.require if end is not None and end.reason == "finished" else []
+    for message in _unsaid(evidence, whole, None):
         yield len(steps) + 1.7, failed("require", f"the kernel did not print {_wanted(message)}", message.match)
     for result, step in zip(steps, scenario.steps, strict=True):
         if result.seconds is not None and step.expect is not None and step.expect.kernel is not None:
@@ -93,7 +94,7 @@ class _Ending:
         if end is None:
             yield _error("the lab ended before this run did: there is no end.json")
         elif end.reason == "finished":
-            yield from self._finished()
+            yield from self._finished(end)
         elif end.reason == "boot-failed":
             yield -0.9, failed("boot", end.detail, "the kernel does not boot", detail=self.evidence.tail())
         elif end.reason == "deadline":
@@ -103,15 +104,20 @@ class _Ending:
         else:
             yield _error(end.detail or end.reason)
 
-    def _finished(self) -> Iterator[Timed]:
+    def _finished(self, end: End) -> Iterator[Timed]:
         missing = [s for s in self.steps if not s.failed and (not s.ran or s.seconds is None)]
         if missing and not self.explained:
             yield _error(f"step {missing[0].index + 1} ({missing[0].title}) left no result")
+        if end.machine not in ("", "running") and not self.faults.failures:
+            yield _error(f"the guest was gone when the run had ended (QEMU: {end.machine})", self.evidence.tail())
         yield from self._unrecorded()
 
     def _unrecorded(self) -> Iterator[Timed]:
         """A console that lacks marks which the agent wrote is silent for another reason than that all is well."""
-        last = self.evidence.record.first("end-mark")
+        leaks, last = self.evidence.record.first("leak-check"), self.evidence.record.first("end-mark")
+        if leaks is not None and leaks.data.get("marked") is False:
+            yield _error("the guest could not write its marks into the kernel log, so the console's silence proves "
+                         "nothing: a kernel needs CONFIG_PRINTK, the guest a /dev/kmsg that it may write to")
         if last is None or last.data.get("written") is not True:
             return
         seen = self.evidence.marks()
@@ -134,7 +140,7 @@ class _Ending:
                                    detail=detail)
 
     def _lost(self, end: End) -> Iterator[Timed]:
-        if self.explained:  # the kernel said why: that is the reason
+        if self.faults.failures:  # the kernel said why: that is the reason
             return
         index, what, _ = self._in_flight()
         how = f"(QEMU: {end.machine or 'unknown'}; {end.detail})"
@@ -152,7 +158,7 @@ class _Ending:
         current = next((s for s in self.steps if s.ran and s.seconds is None), None)
         if current is not None:
             return current.index, f"step {current.index + 1} ({current.title})", current.title
-        if not any(s.ran for s in self.steps):
+        if not any(s.ran for s in self.steps) and self.evidence.record.first("setup-end") is None:
             return -1, "the set-up", "the set-up"
         return len(self.steps), "the teardown", "the teardown"
 
@@ -170,7 +176,7 @@ def _of_teardown(evidence: Evidence, steps: int, faults: Faults) -> Iterator[Tim
     if leaks is not None:
         for left in leaks.data.get("left", []):
             yield steps + 1.5, failed("leak", f"left behind after the teardown: {left}", str(left))
-        flags, _ = unexplained_taint(int(leaks.data.get("tainted", 0)), faults, evidence)
+        flags, _ = unexplained_taint(leaks.data.get("tainted"), faults, evidence)
         if flags:
             yield steps + 1.6, taint_reason(flags)
     if record.end is not None and record.end.reason == "finished" and (teardown is None or leaks is None):

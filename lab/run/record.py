@@ -43,9 +43,11 @@ class Recorder:
         self._file = open(  # noqa: SIM115 - closed by end()
             directory / "events.jsonl", "w", encoding="utf-8", buffering=1)
 
-    def event(self, kind: str, **data: Any) -> None:
+    def event(self, kind: str, /, **data: Any) -> None:
         """Append one event. OSError when the disk is full."""
-        line = json.dumps({"t": round(time.monotonic() - self._began, 4), "kind": kind, **data})
+        # A guest's reply cannot say of which kind it is, nor when it came.
+        own = {"t": round(time.monotonic() - self._began, 4), "kind": kind}
+        line = json.dumps({**own, **data, **own})
         self._file.write(line + "\n")
 
     def artifact(self, name: str, text: str) -> None:

@@ -41,7 +41,7 @@ class Guest(Protocol):
     @property
     def starvation(self) -> Starvation: ...
     def ended(self, *, wait_s: float = 0) -> str: ...
-    def forensics(self, *, agent_alive: bool, core: Path | None) -> dict[str, str]: ...
+    def forensics(self, *, agent_alive: bool, core: Path | None, watch: Callable[[], None]) -> dict[str, str]: ...
     def hold_when_dead(self) -> None: ...
     def held(self) -> bool: ...
     def autopsy(self, core: Path) -> dict[str, str]: ...
@@ -95,7 +95,7 @@ class _Conversation:
         self._slowdown = plan.environment.slowdown
         self._console = recorder.directory / "console.log"
         self._pace = Pace(guest.link, guest.starvation)
-        self._testimony = Testimony(recorder, guest.link, self._console, plan.token)
+        self._testimony = Testimony(recorder, guest.link, self._console, plan)
         guest.link.on_event = self._event
         watch.ask = lambda lines: guest.link.notify("confirm", lines=lines)
 
@@ -120,12 +120,16 @@ class _Conversation:
 
     def _event(self, event: dict[str, Any]) -> None:
         """The agent's signs of life (wire.py, "Events")."""
-        if "moved" in event:
-            self._pace.moved(event["moved"])
-        if "printed" in event:
-            self._testimony.printed(event["printed"])
-        if "denied" in event:
-            denied = [(int(time_us), str(text)) for time_us, text in event["denied"]]
+        try:
+            printed, denied = (_pairs(event.get(name, [])) for name in ("printed", "denied"))
+            if "moved" in event:
+                self._pace.moved(int(event["moved"]))
+        except (TypeError, ValueError) as error:
+            raise LinkLost(f"the guest sent an event that is none: {str(event)[:80]}") from error
+        if printed:
+            self._testimony.printed(printed)
+            self._watch.printed(printed)
+        if denied:
             self._testimony.denied(denied)
             self._watch.denied(denied)
 
@@ -182,6 +186,7 @@ class _Conversation:
         """Before a guest that does not answer is ended, it is asked why; all of it bounded in time."""
         facts = {"detail": f"did not end in time ({error})", "extended_s": round(self._pace.extension_s(), 1),
                  "moved_s": self._pace.still_s()}
+        self._watch.disarm()
         link, deadline_s = self._guest.link, _PING_S * self._slowdown
         alive = link.ping(deadline_s=deadline_s)
         with contextlib.suppress(LinkLost, LinkTimeout):
@@ -189,7 +194,7 @@ class _Conversation:
                 self._testimony.examine(deadline_s=deadline_s)
         self._recorder.event("forensics", offset=size_of(self._console))
         forensics.ask(self._guest, self._recorder, agent_alive=alive, deadline_s=_DIAGNOSE_S * self._slowdown,
-                      core=self._core())
+                      core=self._core(), watch=self._watch)
         self._recorder.end("deadline", agent_alive=alive, machine=self._guest.ended(), **facts)
 
     def _lost(self, error: LinkLost) -> None:
@@ -206,3 +211,8 @@ class _Conversation:
             return None
         (self._recorder.directory / "artifacts").mkdir(exist_ok=True)
         return self._recorder.directory / "artifacts" / "vmcore"
+
+
+def _pairs(listed: Any) -> list[tuple[int, str]]:
+    """[[us, text], ...] of an event. TypeError, ValueError for anything else."""
+    return [(int(time_us), str(text)) for time_us, text in listed]

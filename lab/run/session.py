@@ -10,7 +10,7 @@ import re
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from lab.console import scan
 from lab.console.finding import Effect
 from lab.errors import LabError
 from lab.machine.vm import BootFailed
-from lab.report.result import Outcome, Result
+from lab.report.result import Outcome, Reason, Result, worst
 from lab.run import runner
 from lab.run.decoding import Decoding
 from lab.run.known import KnownBug, apply_known
@@ -125,7 +125,7 @@ class Session:
         except LabError as error:
             return not_run(plan, Outcome.ERROR, [str(error)], str(directory))
         except Exception as error:  # a bug of the lab must not take the other results with it
-            return not_run(plan, Outcome.ERROR, [f"the lab has a bug: {type(error).__name__}: {error}"], str(directory))
+            return _salvaged(plan, f"the lab has a bug: {type(error).__name__}: {error}", directory)
 
     def _watch(self) -> None:
         if self.stop.is_set():
@@ -147,6 +147,17 @@ class Session:
             except LabError:
                 pass  # it meets this run again, and is reported there
             return True
+
+
+def _salvaged(plan: RunPlan, bug: str, directory: Path) -> Result:
+    """A run that an error of the lab broke off: what was written down until then is judged all the same."""
+    with contextlib.suppress(Exception):
+        result = verdict(directory)
+        reasons = [*result.reasons, Reason(Outcome.ERROR, bug)]
+        result = replace(result, reasons=reasons, outcome=worst(r.outcome for r in reasons))
+        result.save(directory)
+        return result
+    return not_run(plan, Outcome.ERROR, [bug], str(directory))
 
 
 def _decoded(result: Result, job: Job, directory: Path) -> Result:

@@ -68,5 +68,5 @@ def _notes(evidence: Evidence, faults: Faults) -> list[str]:
     notes = [str(e.data.get("text", "")) for e in evidence.record.events if e.kind == "note"]
     leaks = evidence.record.first("leak-check")
     if leaks is not None:
-        notes += unexplained_taint(int(leaks.data.get("tainted", 0)), faults, evidence)[1]
+        notes += unexplained_taint(leaks.data.get("tainted"), faults, evidence)[1]
     return notes + [f"kernel message ({f.kind}): {f.title}" for f in evidence.findings if f.effect is Effect.NOTE][:20]

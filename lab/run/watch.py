@@ -33,7 +33,8 @@ class Watch:
 
     def __init__(self, plan: RunPlan, console: Path, stop: Callable[[], bool]) -> None:
         self._plan, self._console, self._stop = plan, console, stop
-        self._scanner, self._read = Scanner(plan.token), 0
+        self._scanner, self._read = Scanner(plan.token, hz=plan.kernel.hz), 0
+        self._armed = True
         self._next_look = 0.0
         self._hang: Finding | None = None
         self._patient_until = float("inf")
@@ -58,6 +59,14 @@ class Watch:
             self._patient_until = float("inf")
             raise LinkTimeout(f"the kernel reports: {self._hang.title if self._hang else 'a hang'}")
 
+    def disarm(self) -> None:
+        """A hang is being looked into: that the kernel reports it, too, ends no question any more."""
+        self._armed, self._patient_until = False, float("inf")
+
+    def printed(self, records: Iterable[Said]) -> None:
+        """User space wrote these to the kernel log."""
+        self._scanner.printed(records)
+
     def denied(self, lines: Iterable[Said]) -> None:
         """The kernel did not say these lines: a report that begins with one was printed by somebody else."""
         self._forged.update(lines)
@@ -75,7 +84,7 @@ class Watch:
         if self._read > CONSOLE_LIMIT:
             raise LinkLost(f"the guest flooded its console with more than {CONSOLE_LIMIT >> 20} MiB")
         for finding in [*self._scanner.feed(data), *self._scanner.pending()]:
-            if self._hang is None and self._is_hang(finding):
+            if self._armed and self._hang is None and self._is_hang(finding):
                 self._hang = finding
                 self._patient_until = now + _PATIENCE_S * self._plan.environment.slowdown
                 self.ask(sorted(lines_of(finding)))

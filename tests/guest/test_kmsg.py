@@ -74,7 +74,25 @@ def test_a_line_is_the_same_on_the_console_and_in_the_log(device: Device, tmp_pa
     witness.printed()
     lines = ["comm \u00e4\x1b[31m in fn+0x1/0x2", "second line, of one record"]
     assert witness.denied([(7, folded(line)) for line in lines]) == []
-    assert witness.denied([(7, folded("comm x in fn+0x1/0x2"))]) != []
+    assert witness.denied([(7, folded("BUG: another text altogether"))]) != []
+
+
+def test_a_line_into_which_other_text_came_on_its_way_is_still_the_kernels(device: Device, tmp_path: Path) -> None:
+    witness = Witness(str(tmp_path / "kmsg"))
+    device.records = [b"3,100,7,-;watchdog: BUG: soft lockup - CPU#0 stuck for 41s!\n", b"3,101,9,-;short\n"]
+    witness.printed()
+    shown = [f"watchdog: BUG: sof{text}t lockup - CPU#0 stuck for 41s!{text}" for text in ("", "hello")]
+    assert witness.denied([(7, folded(line)) for line in shown]) == []
+    assert len(witness.denied([(7, folded("BUG: soft lockup")), (9, folded("Kernel panic: short"))])) == 2
+
+
+def test_of_a_kernel_that_says_too_much_nothing_is_denied(device: Device, tmp_path: Path,
+                                                          monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kmsg, "MAX_KNOWN", 2)
+    witness = Witness(str(tmp_path / "kmsg"))
+    device.records = [f"3,{n},{n},-;line {n} of many".encode() for n in range(1, 4)]
+    witness.printed()
+    assert witness.denied([(9, "forged")]) == []
 
 
 def test_a_witness_that_missed_records_denies_nothing(device: Device, tmp_path: Path) -> None:

@@ -52,13 +52,13 @@ class FakeGuest:
     notes: list[str] = field(default_factory=list)
 
     def ended(self, *, wait_s: float = 0) -> str:
-        return "exit 0"
+        return "exit 0" if wait_s else "running"
 
     @property
     def starvation(self) -> Starvation:
         return Starvation()
 
-    def forensics(self, *, agent_alive: bool, core: Path | None) -> dict[str, str]:
+    def forensics(self, *, agent_alive: bool, core: Path | None, watch: Callable[[], None]) -> dict[str, str]:
         return {"registers.txt": "RIP=0"}
 
     def hold_when_dead(self) -> None:

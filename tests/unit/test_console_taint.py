@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lab.console.finding import Effect
-from lab.console.taint import FLAGS, added_flags, taint_finding
+from lab.console.taint import FLAGS, added_flags
 
 
 @pytest.mark.parametrize(("before", "after", "letters"), [
@@ -19,11 +18,3 @@ def test_added_flags(before: int, after: int, letters: str) -> None:
 def test_bit_numbers_are_the_kernels() -> None:
     assert {flag.letter: flag.bit for flag in FLAGS if flag.letter in "PBDWOELN"} == {
         "P": 0, "B": 5, "D": 7, "W": 9, "O": 12, "E": 13, "L": 14, "N": 18}
-
-
-def test_finding_names_the_bits() -> None:
-    assert taint_finding(512, 512, 10) is None
-    finding = taint_finding(0, 512, 10)
-    assert finding is not None
-    assert (finding.kind, finding.effect, finding.line) == ("taint", Effect.FAIL, 10)
-    assert "W (warning)" in finding.title

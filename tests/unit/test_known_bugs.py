@@ -211,6 +211,12 @@ def test_a_kernel_of_unknown_version_is_meant_by_name_only() -> None:
     assert apply_known(unknown, [bug(kernels="debian-*")]).outcome is Outcome.XFAIL
 
 
+def test_what_comes_with_a_bug_is_excused_beside_it_only() -> None:
+    both = bug(fingerprint=["a" * 12, "b" * 12])
+    assert apply_known(result(ONE, TWO), [both]).outcome is Outcome.XFAIL
+    assert apply_known(result(TWO), [both]).outcome is Outcome.FAIL
+
+
 def test_two_bugs_at_once_are_both_named() -> None:
     both = apply_known(result(ONE, TWO), [bug(), bug(bug="another", fingerprint="b" * 12, fixed="4cbec7e89a41")])
     assert both.outcome is Outcome.XFAIL

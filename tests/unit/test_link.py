@@ -70,6 +70,24 @@ def test_events_come_before_the_reply(pair: tuple[socket.socket, socket.socket])
     assert seen == [{"n": 1}]
 
 
+def test_what_comes_with_a_reply_is_heard_with_the_next_request(pair: tuple[socket.socket, socket.socket]) -> None:
+    serve(pair[1], lambda m: encode({"id": m["id"], "reply": {}}) + encode({"id": m["id"], "event": {"of": m["op"]}}))
+    seen: list[dict[str, Any]] = []
+    link = Link(pair[0])
+    link.on_event = seen.append
+    link.request("a", deadline_s=5)
+    link.request("b", deadline_s=5)
+    assert {"of": "a"} in seen
+
+
+@pytest.mark.parametrize("message", [{"event": 5}, {"error": "x"}, {"reply": [1]}, {}])
+def test_a_message_of_the_wrong_form_ends_the_link(pair: tuple[socket.socket, socket.socket],
+                                                   message: dict[str, Any]) -> None:
+    serve(pair[1], lambda m: encode({"id": m["id"], **message}))
+    with pytest.raises(LinkLost, match="a message that is none"):
+        Link(pair[0]).request("x", deadline_s=5)
+
+
 @pytest.mark.parametrize(("said", "kind", "words"), [
     (b"gone", LinkLost, "closed the link"),
     (b"not json\n", LinkLost, "not a message"),

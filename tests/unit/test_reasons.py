@@ -200,7 +200,7 @@ def test_a_panic_that_is_let_pass_does_not_hide_that_the_steps_after_it_did_not_
     (0x200, WARN, "nothing", None),
     (0x200, WARN, "WARNING in odd", None),
     (0x200, HUNG, "task hung", "W (warning)"),
-    (0x280, WARN, "WARNING in odd", None),
+    (0x280, WARN, "WARNING in odd", "D (kernel died (oops or BUG))"),
     (0x4200, WARN, "WARNING in odd", "L (soft lockup)"),
     (0x3000, "", "nothing", r"O (out-of-tree module was loaded), E (unsigned module was loaded)"),
     (0x3000, "", "tainted: [OE] ", None),
@@ -347,3 +347,46 @@ def test_a_decoded_report_is_shown_instead_of_the_raw_one_which_stays(passed: Da
     text = failure_text(decoded, decoded.reasons[0])
     assert "odd (drivers/target/odd.c:42)" in text and "cut here" not in text
     assert "cut here" in decoded.faults[0].text
+
+
+# -- what a run must have said ----------------------------------------------------------------------------------
+
+
+def test_a_guest_that_could_not_write_its_marks_proves_nothing(passed: Damaged) -> None:
+    passed.change("leak-check", marked=False)
+    assert [r.text for r in passed.judged().reasons][0].startswith("the guest could not write its marks into the kernel")
+
+
+def test_a_guest_that_was_gone_at_the_end_is_an_error(passed: Damaged) -> None:
+    passed.end(reason="finished", machine="signal 9", seconds=1.0)
+    result = passed.judged()
+    assert result.outcome is Outcome.ERROR
+    assert "the guest was gone when the run had ended (QEMU: signal 9)" in result.reasons[0].text
+
+
+def test_a_failed_step_does_not_explain_a_guest_that_was_lost(tmp_path: Path) -> None:
+    run = Damaged("fail", tmp_path)
+    run.end(reason="guest-lost", machine="signal 9", detail="the guest closed the link", seconds=1.0)
+    reasons = run.judged().reasons
+    assert [r.outcome for r in reasons] == [Outcome.FAIL, Outcome.ERROR]
+    assert "its kernel did not say why (QEMU: signal 9" in reasons[1].text
+
+
+@pytest.mark.parametrize("name", ["interrupted", "guest-lost", "lab-killed"])
+def test_a_run_that_was_broken_off_owes_no_message(tmp_path: Path, name: str) -> None:
+    run = Damaged(name, tmp_path)
+    run.plan({"expect": {"kernel": {"allow": [], "require": [{"match": "never said", "reason": "a test"}]}}})
+    assert run.judged().outcome is Outcome.ERROR
+
+
+def test_a_teardown_that_hangs_after_a_failed_setup_is_the_teardown(passed: Damaged) -> None:
+    passed.rewrite([e for e in passed.events() if e["kind"] in ("ready", "setup-begin", "setup-end")])
+    passed.change("setup-end", ok=False, problem="no")
+    passed.end(reason="deadline", detail="did not end in time (x)", agent_alive=True, seconds=1.0)
+    assert passed.judged().reasons[-1].text.startswith("the teardown did not end in time")
+
+
+def test_a_late_report_of_what_began_before_the_first_step_says_so(passed: Damaged) -> None:
+    passed.after("step 1 begin", HUNG.format(t="24.100000", s=24))
+    found = next(r for r in passed.judged().reasons if r.kind == "kernel")
+    assert found.text.startswith("kernel hung-task before the first step, reported 24 s later in step 2")

@@ -13,9 +13,11 @@ from lab.kernels.checkers import cost_of
 from lab.kernels.kernel import Kernel
 from lab.machine.link import LinkTimeout
 from lab.run import watch as watching
+from lab.run.plan import RunPlan
 from lab.run.record import Recorder
 from lab.run.watch import KernelEnded, Watch
 from lab.run.witness import Said, Testimony
+from lab.scenario.expect import ScenarioExpect
 from lab.wire import folded
 from tests.unit.fake_guest import plan
 
@@ -85,11 +87,11 @@ class Agent:
         return True
 
 
-def examined(tmp_path: Path, console: bytes, agent: Agent) -> list[Any]:
+def examined(tmp_path: Path, console: bytes, agent: Agent, of: RunPlan | None = None) -> list[Any]:
     """The records that are written down after an examination."""
     (tmp_path / "console.log").write_bytes(console)
     recorder = Recorder(tmp_path)
-    agent.testimony = Testimony(recorder, agent, tmp_path / "console.log", "0" * 16)  # type: ignore[arg-type]
+    agent.testimony = Testimony(recorder, agent, tmp_path / "console.log", of or plan())  # type: ignore[arg-type]
     agent.testimony.examine(deadline_s=1)
     recorder.close()
     lines = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
@@ -108,6 +110,21 @@ def test_a_genuine_report_stays(tmp_path: Path) -> None:
     assert [t for t, _ in agent.asked[0]] == [60000001, 60000002]
 
 
+def test_a_hang_that_is_looked_into_ends_no_question(watch: Watch, clock: list[float]) -> None:
+    watch()
+    watch.disarm()
+    clock[0] += 100
+    watch()
+
+
+def test_what_must_come_is_asked_about_as_well(tmp_path: Path) -> None:
+    required = plan().scenario.model_copy(update={"expect": ScenarioExpect.model_validate(
+        {"kernel": {"require": [{"match": "ABORT_TASK", "reason": "a test"}]}})})
+    console = b"[    1.000001] ABORT_TASK: Found referenced loopback task_tag: 7\r\n"
+    assert examined(tmp_path, console, Agent({1000001}), replace(plan(), scenario=required)) != []
+    assert examined(tmp_path, console, Agent({1000001})) == []
+
+
 def test_a_clean_console_costs_no_question(tmp_path: Path) -> None:
     agent = Agent(set())
     assert examined(tmp_path, b"[    1.000000] all is well\r\n", agent) == []
@@ -116,9 +133,9 @@ def test_a_clean_console_costs_no_question(tmp_path: Path) -> None:
 
 def test_what_user_space_wrote_is_written_down_once(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path)
-    testimony = Testimony(recorder, Agent(set()), tmp_path / "console.log", "0" * 16)  # type: ignore[arg-type]
+    testimony = Testimony(recorder, Agent(set()), tmp_path / "console.log", plan())  # type: ignore[arg-type]
     for _ in range(2):
-        testimony.printed([[7, "BUG: text"]])
+        testimony.printed([(7, "BUG: text")])
     recorder.close()
     assert (tmp_path / "events.jsonl").read_text().count("BUG: text") == 1
 
