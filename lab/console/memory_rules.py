@@ -14,12 +14,15 @@ MEMORY = (
          "KCSAN: {what} in {one} {two}", Severity.LOCKDEP, End.RULER, located=False, patience=120),
     rule("KFENCE", "BUG: KFENCE", r"BUG: KFENCE: (?P<what>[\w -]{3,40}?)(?= in |$)", "KFENCE: {what}",
          Severity.MEMORY_CORRUPTION, End.RULER, patience=120),
-    rule("UBSAN", "UBSAN:", r"UBSAN: (?P<what>.{1,60}?) in (?P<file>\S+?):\d+", "UBSAN: {what}",
+    rule("UBSAN", "UBSAN:", r"UBSAN: (?P<what>.{1,60}?) (?:in \S+?:\d+|at [\w.$]+\+0x)",  # at: CONFIG_UBSAN_TRAP
+         "UBSAN: {what}",
          Severity.WARN, End.RULER, patience=40),
     rule("slab", "BUG ", r"BUG [^\s(]+ ?\((?:Not tainted|Tainted:)[^)]*\): Objects remaining ",
          "slab objects remaining on __kmem_cache_shutdown", Severity.LEAK, End.TRACE, patience=200),
     rule("slab", "BUG ", r"BUG (?P<cache>[^\s(]+) ?\((?:Not tainted|Tainted:)[^)]*\): (?P<what>.{3,80})",
          "slab {what}", Severity.MEMORY_CORRUPTION, End.TRACE, patience=200),
+    rule("slab", "SLUB <none>: no slab", r"SLUB <none>: no slab for object 0x", "slab No slab cache for object",
+         Severity.MEMORY_CORRUPTION, End.TRACE),
     rule("slab", "kmem_cache_destroy|Slab cache still",
          r"kmem_cache_destroy (?P<cache>\S+): Slab cache still has objects",
          "slab {cache} destroyed while it has objects", Severity.LEAK, End.TRACE),
@@ -27,12 +30,19 @@ MEMORY = (
          "{what} corruption", Severity.MEMORY_CORRUPTION, End.MARK),
     rule("refcount", "refcount_t", r"refcount_t: (?P<what>[^.]{3,80})", "refcount_t: {what}",
          Severity.USE_AFTER_FREE, End.MARK),
+    rule("refcount", "percpu_ref_switch_to_atomic_rcu",
+         r"(?:percpu_ref_switch_to_atomic_rcu: )?percpu_ref_switch_to_atomic_rcu\(\): percpu_ref underflow",
+         "percpu_ref underflow", Severity.USE_AFTER_FREE, End.LINE, located=False),
     rule("usercopy", "usercopy:", r"usercopy: (?:Bad or missing usercopy whitelist\? )?[Kk]ernel memory "
          r"(?P<what>exposure|overwrite) attempt detected", "usercopy: kernel memory {what}",
          Severity.MEMORY_CORRUPTION, End.MARK, fatal=True),
     rule("ODEBUG", "ODEBUG:", r"ODEBUG: (?P<what>[a-z_]+ (?:active|destroyed|not available|[a-z]+)) "
          r".*?object(?: type)?: ?(?:[0-9a-fx]+ )?(?:object type: )?(?P<object>\w+)", "ODEBUG: {what} {object}",
          Severity.USE_AFTER_FREE, End.MARK),
+    rule("ODEBUG", "rcu: __call_rcu|rcu: call_rcu", r"rcu: \w+\(\): Double-freed CB ",
+         "call_rcu() of a queued callback", Severity.USE_AFTER_FREE, End.LINE, located=False),
+    rule("state", "pagealloc: ", r"pagealloc: (?P<what>single bit error|memory corruption)",
+         "page poison overwritten: {what}", Severity.MEMORY_CORRUPTION, End.TRACE, located=False, patience=300),
     rule("state", "BUG: Bad page", r"BUG: Bad page (?P<what>state|map|cache)(?!: \d+ messages)", "Bad page {what}",
          Severity.MEMORY_CORRUPTION, End.TRACE, patience=24),
     rule("state", "BUG: Bad rss|BUG: non-zero", r"BUG: (?P<what>Bad rss-counter state|non-zero pgtables_bytes)",
@@ -48,6 +58,9 @@ MEMORY = (
     rule("state", "kobject_add_internal failed", r"(?:kobject: )?kobject_add_internal failed for \S+ "
          r"(?:with (?P<error>-E\w+)|\(error: (?P<number>-\d+))", "kobject_add_internal failed",
          Severity.WARN, End.LINE, located=False),
+    rule("state", "kobject (|kobject '", r"(?:kobject: )?kobject (?:'.*' )?\(.{1,24}\): (?P<what>"
+         r"tried to (?:init an initialized|add an uninitialized) object|must have a ktype)", "kobject: {what}",
+         Severity.WARN, End.TRACE),
     rule("state", "sysfs: cannot create|cannot create duplicate", r"sysfs: cannot create duplicate filename",
          "sysfs: cannot create duplicate filename", Severity.WARN, End.TRACE),
 )

@@ -3,7 +3,7 @@
 Spellings are those of the kernel's own sources from 5.10 to 7.x: lib/bug.c, kernel/panic.c, arch/*/mm/fault.c,
 arch/*/kernel/traps.c, mm/kasan, mm/kfence, mm/slub.c, lib/ubsan.c, lib/list_debug.c, lib/refcount.c,
 lib/debugobjects.c, kernel/locking/lockdep.c, kernel/rcu/tree_stall.h, kernel/watchdog.c, kernel/hung_task.c,
-kernel/workqueue.c. "Older" and "newer" below are relative to 6.1.
+kernel/workqueue.c, kernel/softirq.c, block/blk-core.c, block/t10-pi.c. "Older" and "newer" below are relative to 6.1.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ OOPSES = (
     rule("panic", "BUG: stack guard|BUG: TASK stack|BUG: IRQ stack|BUG: NMI stack|BUG: #|BUG: unknown stack|BUG: ENTRY",
          r"BUG: (?:\S+ |unknown )?stack guard page was hit", "stack guard page was hit", Severity.OOPS, End.MARK,
          fatal=True, patience=60),
-    rule("panic", "Insufficient stack|kernel stack overflow|Thread overran",
+    rule("panic", "Insufficient stack|kernel stack overflow|Thread overran|stack guard page: |Oops: stack guard",
          r"Insufficient stack space to handle exception"
-         r"|kernel stack overflow|Thread overran stack", "kernel stack overflow", Severity.OOPS, End.TRACE,
+         r"|kernel stack overflow|Thread overran stack|(?:Oops: )?stack guard page: [0-9a-f]{4}",
+         "kernel stack overflow", Severity.OOPS, End.TRACE,
          fatal=True, patience=60),
     rule("oops", "BUG: unable|BUG: kernel NULL|Unable to handle|BUG: Unable|BUG: Kernel NULL",
          r"(?:(?:BUG: )?[Uu]nable to handle kernel NULL pointer|BUG: kernel NULL pointer"
@@ -35,7 +36,7 @@ OOPSES = (
          "NULL pointer dereference", Severity.OOPS, End.MARK, fatal=True, patience=60),
     rule("oops", "BUG: unable|Unable to handle|BUG: Unable",
          r"(?:BUG: )?[Uu]nable to handle (?:kernel )?(?P<what>paging request|page fault|access to user memory"
-         r"|execute from|read from|write to|pointer dereference|[a-z ]{3,40}?)"
+         r"|execute from|read from|write to|pointer dereference|[a-z ]{3,40}?|(?<=kernel )[\w ()/=-]{3,60}?)"
          r"(?: for address| at | in virtual| outside| without|:|$)",
          "bad {what}", Severity.OOPS, End.MARK, fatal=True, patience=60),
     rule("oops", "general protection|Oops: general|segment-related|Oops: segment",
@@ -44,15 +45,23 @@ OOPSES = (
     rule("oops", "traps: PANIC|PANIC: double|Oops: double", r"(?:traps: )?(?:PANIC"
          r"|Oops): double fault", "double fault",
          Severity.OOPS, End.MARK, fatal=True, patience=60),
-    rule("oops", "stack segment|divide error|divide_error|invalid opcode|int3:|alignment check|bounds:|Oops: ",
+    rule("oops", "stack segment|divide error|divide_error|invalid opcode|int3:|alignment check|bounds:|Oops: "
+         "|overflow: |coprocessor segment|invalid TSS|segment not present|double fault: |fpu exception|simd exception"
+         "|unexpected #NM|iret exception|VE fault|Bad pagetable",
          r"(?:Oops: )?(?P<what>stack segment|divide[ _]error|invalid opcode|int3|alignment check|bounds"
-         r"|control protection|unexpected instruction|kernel stack overflow): [0-9a-f]{4} (?:\[#|\S+ \[#)",
+         r"|control protection|unexpected instruction|kernel stack overflow|overflow|coprocessor segment overrun"
+         r"|invalid TSS|segment not present|double fault|fpu exception|simd exception|unexpected #NM exception"
+         r"|iret exception|VE fault|Bad pagetable): [0-9a-f]{4,8} (?:\[#|\S+ \[#)",
          "{what}", Severity.OOPS, End.MARK, fatal=True, patience=60),
+    rule("oops", "Split lock detected|Oops: Split lock", r"(?:Oops: )?Split lock detected$",  # the rest on a new line
+         "split lock", Severity.OOPS, End.MARK, fatal=True, patience=60),
+    rule("oops", "Fixing recursive fault", r"Fixing recursive fault but reboot is needed", "recursive fault",
+         Severity.OOPS, End.LINE, fatal=True, located=False),
     rule("oops", "addressing exc|data exc|execute exc|fixpoint div|illegal op|monitor event: |operand exc"
          "|privileged op|protection exc|special op|specification exc|translation exc",  # s390
          r"(?P<what>[a-zA-Z /-]{4,40}): [0-9a-f]{4} ilc:\d \[#\d+\]", "{what}", Severity.OOPS, End.MARK, fatal=True,
          patience=60),
-    rule("oops", "Internal error:", r"Internal error: (?:Oops(?: - |: )?)?(?P<what>[^:\[]{0,60}?)(?:: [0-9a-f]+"
+    rule("oops", "Internal error:", r"Internal error: (?:Oops(?: - |: )?)?(?P<what>[^\[]{0,60}?)(?:: [0-9a-f]+"
          r"|[0-9a-f]{8,16})?"
          r" \[#\d+\]", "Internal error {what}", Severity.OOPS, End.MARK, fatal=True, patience=60),
     rule("oops", "Oops:|Oops -|Oops [#|Kernel access of|kernel tried to",
@@ -75,6 +84,7 @@ OOPSES = (
 LOCKING = (
     rule("lockdep", "WARNING: |INFO: |[ INFO: |[ BUG: |BUG: |BUG: Invalid wait",
          r"(?:\[ )?(?:WARNING|INFO|BUG): (?P<what>possible circular locking dependency|possible recursive locking"
+         r"|circular locking deadlock"
          r"|possible irq lock inversion dependency|inconsistent lock state|suspicious RCU usage|bad unlock balance"
          r"|held lock freed|lock held when returning to user space|[Ii]nvalid wait context|bad contention"
          r"|Nested lock was not taken|(?:HARD|SOFT)IRQ-\w+ -> (?:HARD|SOFT)IRQ-\w+ lock order"
@@ -95,6 +105,8 @@ LOCKING = (
          "{what}", Severity.LOCKDEP, End.TRACE, patience=60),
     rule("atomic", "BUG: using", r"BUG: using \S+ in preemptible", "per-CPU access in preemptible code",
          Severity.LOCKDEP, End.TRACE),
+    rule("atomic", "softirq: huh|huh, entered softirq", r"(?:softirq: )?huh, entered softirq",
+         "softirq handler changed the preempt count", Severity.LOCKDEP, End.LINE, located=False),
     rule("spinlock", "BUG: ", r"BUG: (?P<what>(?:spinlock|rwlock)[a-z -]{3,40}?)(?: on CPU|,|$)", "{what}",
          Severity.LOCKDEP, End.TRACE),
 )
@@ -125,7 +137,7 @@ STALLS = (
 
 LEAKS = (
     rule("kmemleak", "unreferenced object|kmemleak: unref|BUG: memory leak",
-         r"(?:kmemleak: )?unreferenced (?:percpu )?object (?:\(percpu\) )?0x"
+         r"(?:kmemleak: )?unreferenced (?:percpu )?object (?:\((?:percpu|phys)\) )?0x"
          r"|BUG: memory leak",
          "memory leak", Severity.LEAK, End.TRACE, patience=24, late=True),
     rule("kmemleak", "kmemleak: ", r"kmemleak: \d+ new suspected memory leaks", "suspected memory leaks",
@@ -139,18 +151,26 @@ WARNINGS = (
     rule("WARN", "WARNING: ",
          r"WARNING: (?:CPU: \d+ PID: -?\d+ )?(?:at )?(?:\[.*\] )?(?P<file>[\w./+-]+\.[a-zA-Z]{1,3}):\d+"
          r"(?: (?:at )?(?:" + _SYM + r"\+0x|0x|\w)|$)", "WARNING at {file}", Severity.WARN, End.MARK, patience=40),
+    rule("WARN", "WARNING: ",  # without CONFIG_DEBUG_BUGVERBOSE
+         r"WARNING: (?:CPU: \d+ PID: -?\d+ )?at " + _SYM + r"\+0x[0-9a-f]", "WARNING", Severity.WARN, End.MARK,
+         patience=40),
     rule("BUG", "BUG: ", r"BUG: (?!Bad page \w+: \d+ messages suppressed)(?P<what>\S.*)", "BUG: {what}",
          Severity.OOPS, End.TRACE, fatal=True, patience=24),
 )
 
 NOTES = (
-    rule("block", "I/O error|blk_update_request|critical |Buffer I/O",
+    rule("block", "I/O error|blk_update_request|critical |Buffer I/O|operation not supported error|timeout error"
+         "|recoverable transport error|reservation conflict error|protection error|kernel resource error"
+         "|device resource error|nonblocking retry error|device offline error|dm internal retry error"
+         "|open zones exceeded error|active zones exceeded error|duration limit exceeded error|invalid error",
          r"(?:blk_update_request: |print_req_error: )?(?P<what>(?:[a-z]+ )*?(?:I/O"
          r"|[a-z ]{4,24}?) error), dev (?P<dev>[\w-]+)",
          "{what}, dev {dev}", Severity.NOTE, End.LINE, effect=Effect.NOTE, located=False),
     rule("block", "Buffer I/O", r"Buffer I/O error on (?:dev"
          r"|device) (?P<dev>[\w-]+)", "Buffer I/O error, dev {dev}",
          Severity.NOTE, End.LINE, effect=Effect.NOTE, located=False),
+    rule("block", "ref tag error|guard tag error", r"(?P<dev>[\w-]+): (?P<what>(?:ref|guard) tag error) at (?:loc|sec)",
+         "{what}, dev {dev}", Severity.NOTE, End.LINE, effect=Effect.NOTE, located=False),
     rule("block", "Device offlined|rejecting I/O|timing out command|Medium access timeout",
          r"(?:\S+ )?\d+:\d+:\d+:\d+: (?:\[\w+\] )?(?:tag#\d+ )?(?P<what>Device offlined"
          r"|rejecting I/O to (?:offline|dead) device"

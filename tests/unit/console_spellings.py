@@ -186,6 +186,57 @@ FAILURES: list[tuple[str, str, str]] = [
     ("kmemleak", "suspected memory leaks", "kmemleak: 3 new suspected memory leaks (see /sys/kernel/debug/kmemleak)"),
     ("ref-tracker", "has N/N users", "ref_tracker: net notrefcnt@ffff8881 has 1/1 users at"),
     ("ref-tracker", "ref_tracker", "WARNING: CPU: 0 PID: 1 at lib/ref_tracker.c:46 ref_tracker_dir_exit.cold+0x1/0x2"),
+    ("WARN", "spc_parse_cdb",  # 5.10, without CONFIG_DEBUG_BUGVERBOSE
+     "WARNING: CPU: 3 PID: 412 at spc_parse_cdb+0x4c/0x90 [target_core_mod]"),
+    ("WARN", "spc_parse_cdb",  # 7.3, the same
+     "WARNING: at spc_parse_cdb+0x4c/0x90 [target_core_mod], CPU#3: fio/412"),
+    ("oops", "overflow", "overflow: 0000 [#1] SMP NOPTI"),  # 5.10
+    ("oops", "overflow", "Oops: overflow: 0000 [#1] SMP NOPTI"),  # 7.3
+    ("oops", "coprocessor segment overrun", "coprocessor segment overrun: 0000 [#1] SMP NOPTI"),  # 5.10
+    ("oops", "invalid TSS", "invalid TSS: 0018 [#1] PREEMPT SMP"),  # 5.10
+    ("oops", "segment not present", "segment not present: 0010 [#1] SMP"),  # 5.10
+    ("oops", "double fault", "double fault: 0000 [#1] SMP"),  # 5.10
+    ("oops", "fpu exception", "fpu exception: 0000 [#1] SMP"),  # 5.10
+    ("oops", "simd exception", "Oops: simd exception: 0000 [#1] SMP"),  # 7.3
+    ("oops", "unexpected #NM exception", "unexpected #NM exception: 0000 [#1] SMP"),  # 5.10
+    ("oops", "iret exception", "iret exception: 0000 [#1] SMP"),  # 5.10
+    ("oops", "Bad pagetable", "Bad pagetable: 0009 [#1] PREEMPT SMP NOPTI"),  # 5.10
+    ("oops", "Bad pagetable", "Oops: Bad pagetable: 0009 [#1] SMP NOPTI"),  # 7.3
+    ("oops", "split lock", "Split lock detected"),  # 5.10
+    ("oops", "recursive fault", "Fixing recursive fault but reboot is needed!"),  # 5.10, 7.3
+    ("panic", "kernel stack overflow", "kernel stack overflow (page fault): 0000 [#1] SMP"),  # 5.10
+    ("panic", "kernel stack overflow", "Oops: stack guard page: 0000 [#1] SMP NOPTI"),  # 7.3
+    ("oops", "access to user memory with fs=KERNEL_DS",  # arm64, 5.10
+     "Unable to handle kernel access to user memory with fs=KERNEL_DS at virtual address 00000000deadbeef"),
+    ("oops", "bad level N address size fault",  # arm64, 7.3
+     "Unable to handle kernel level 1 address size fault at virtual address ffff000012345000"),
+    ("oops", "bad implementation fault (lockdown abort)",  # arm64, 7.3
+     "Unable to handle kernel implementation fault (lockdown abort) at virtual address ffff000012345000"),
+    ("oops", "UBSAN: array index out of bounds",  # arm64, 7.3, CONFIG_UBSAN_TRAP
+     "Internal error: UBSAN: array index out of bounds: 00000000f2005512 [#1] SMP"),
+    ("UBSAN", "shift out of bounds",  # 7.3, CONFIG_UBSAN_TRAP
+     "UBSAN: shift out of bounds at sbc_get_write_same_sectors+0x3a/0x60 [target_core_mod]"),
+    ("slab", "No slab cache", "SLUB <none>: no slab for object 0x00000000c0ffee12."),  # 5.10
+    ("refcount", "percpu_ref underflow",  # 7.3
+     "percpu_ref_switch_to_atomic_rcu: percpu_ref_switch_to_atomic_rcu(): percpu_ref underflow"),
+    ("ODEBUG", "call_rcu() of a queued callback",  # 7.3
+     "rcu: __call_rcu_common(): Double-freed CB 00000000c0ffee12->core_lun_free+0x0/0x20()!!!"),
+    ("state", "page poison overwritten: single bit error", "pagealloc: single bit error"),  # 5.10, 7.3
+    ("state", "page poison overwritten: memory corruption", "pagealloc: memory corruption"),  # 5.10, 7.3
+    ("state", "init an initialized object",  # 5.10
+     "kobject (00000000c0ffee12): tried to init an initialized object, something is seriously wrong."),
+    ("state", "add an uninitialized object",  # 7.3
+     "kobject: kobject 'lun_0' (0000000012ab): tried to add an uninitialized object, something is seriously wrong."),
+    ("state", "must have a ktype",  # 7.3
+     "kobject: kobject (00000000c0ffee12): must have a ktype to be initialized properly!"),
+    ("lockdep", "circular locking deadlock", "WARNING: circular locking deadlock detected!"),  # 5.10, rt_mutex
+    ("atomic", "preempt count",  # 5.10, 7.3
+     "softirq: huh, entered softirq 4 BLOCK 00000000c0ffee12 with preempt_count 00000101, exited with 00000100?"),
+    ("rcu-stall", "RCU stall",  # 7.3
+     "rcu: INFO: rcu_preempt detected stall, but suppressed full report due to a stuck CSD-lock."),
+    ("rcu-stall", "RCU stall", "INFO: rcu_tasks_trace detected stalls? (Late IPI?)"),  # 5.10
+    ("kmemleak", "memory leak", "kmemleak: unreferenced object (phys) 0x00000000be000000 (size 4096):"),  # 7.3
+    ("kmemleak", "memory leak", "kmemleak: unreferenced object (percpu) 0xffffe8ffffc1a2b0 (size 8):"),  # 7.3
 ]
 
 NOTES: list[tuple[str, str, str]] = [
@@ -193,6 +244,38 @@ NOTES: list[tuple[str, str, str]] = [
      "I/O error, dev sda, sector 2048 op 0x1:(WRITE) flags 0x800 phys_seg 1 prio class 2"),
     ("block", "I/O error, dev dm-N",  # 5.10
      "blk_update_request: I/O error, dev dm-0, sector 2048 op 0x0:(READ) flags 0x0 phys_seg 1"),
+    ("block", "operation not supported error, dev sdb",  # 7.3
+     "operation not supported error, dev sdb, sector 96 op 0x1:(WRITE) flags 0x0 phys_seg 1"),
+    ("block", "timeout error, dev sdb",  # 7.3
+     "timeout error, dev sdb, sector 96 op 0x1:(WRITE) flags 0x0 phys_seg 1"),
+    ("block", "recoverable transport error, dev sdb",  # 7.3
+     "recoverable transport error, dev sdb, sector 96 op 0x1:(WRITE) flags 0x0 phys_seg 1"),
+    ("block", "reservation conflict error, dev sdb",  # 7.3
+     "reservation conflict error, dev sdb, sector 96 op 0x1:(WRITE) flags 0x0 phys_seg 1"),
+    ("block", "protection error, dev sdb",  # 7.3
+     "protection error, dev sdb, sector 96 op 0x1:(WRITE) flags 0x0 phys_seg 1"),
+    ("block", "kernel resource error, dev sdb",  # 7.3
+     "kernel resource error, dev sdb, sector 96 op 0x1:(WRITE) flags 0x0 phys_seg 1"),
+    ("block", "device resource error, dev sdb",  # 7.3
+     "device resource error, dev sdb, sector 96 op 0x1:(WRITE) flags 0x0 phys_seg 1"),
+    ("block", "nonblocking retry error, dev sdb",  # 7.3
+     "nonblocking retry error, dev sdb, sector 96 op 0x1:(WRITE) flags 0x0 phys_seg 1"),
+    ("block", "device offline error, dev sdb",  # 7.3
+     "device offline error, dev sdb, sector 96 op 0x1:(WRITE) flags 0x0 phys_seg 1"),
+    ("block", "dm internal retry error, dev sdb",  # 7.3
+     "dm internal retry error, dev sdb, sector 96 op 0x1:(WRITE) flags 0x0 phys_seg 1"),
+    ("block", "open zones exceeded error, dev sdb",  # 7.3
+     "open zones exceeded error, dev sdb, sector 96 op 0x1:(WRITE) flags 0x0 phys_seg 1"),
+    ("block", "active zones exceeded error, dev sdb",  # 7.3
+     "active zones exceeded error, dev sdb, sector 96 op 0x1:(WRITE) flags 0x0 phys_seg 1"),
+    ("block", "duration limit exceeded error, dev sdb",  # 7.3
+     "duration limit exceeded error, dev sdb, sector 96 op 0x1:(WRITE) flags 0x0 phys_seg 1"),
+    ("block", "invalid error, dev sdb",  # 7.3
+     "invalid error, dev sdb, sector 96 op 0x1:(WRITE) flags 0x0 phys_seg 1"),
+    ("block", "critical nexus error, dev sdb",  # 5.10
+     "blk_update_request: critical nexus error, dev sdb, sector 96 op 0x1:(WRITE) flags 0x0 phys_seg 1 prio class 0"),
+    ("block", "guard tag error, dev sdb", "sdb: guard tag error at sector 96 (rcvd 1d0f, want 84c0)"),
+    ("block", "ref tag error, dev sdb", "sdb: ref tag error at location 96 (rcvd 95)"),
     ("block", "critical medium error, dev sdb", "critical medium error, dev sdb, sector 2048 op 0x0:(READ) flags 0x0"),
     ("block", "Buffer I/O error, dev sda", "Buffer I/O error on dev sda, logical block 256, async page read"),
     ("block", "Device offlined", "sd 2:0:1:0: Device offlined - not ready after error recovery"),
@@ -274,6 +357,35 @@ NEAR_MISSES: list[str] = [
     "unreferenced objects are not reported here",
     "sd 2:0:1:0: [sda] Attached SCSI disk",
     "EXT4-fs (sda): error count since last fsck: 1",
+    # of the same files as the failures, 5.10 and 7.3
+    "INFO: The task sync:412 has been waiting for writeback completion for more than 121 seconds.",  # it goes on
+    "INFO: task fio:412 is blocked on a mutex, but the owner is not found.",
+    "INFO: task fio:412 blocked on a semaphore likely last held by task python3:77",
+    "INFO: task fio:412 <reader> blocked on an rw-semaphore likely owned by task python3:77 <writer>",
+    "rcu: INFO: Stall ended during stack backtracing.",
+    "rcu: INFO: Expedited stall ended before state dump start",
+    "rcu_tasks_wait_gp: rcu_tasks grace period number 9 (since boot) is 2502 jiffies old.",
+    "BUG: Bad page map: 3 messages suppressed",
+    "WARNING: Flushing system-wide workqueues will be prohibited in near future.",
+    "WARNING: stack recursion on stack type 2",
+    "workqueue tcm_loop: drain_workqueue() isn't complete after 10 tries",
+    "ref_tracker: memory allocation failure, unreliable refcount tracker.",
+    "ODEBUG: Out of memory. ODEBUG disabled",
+    "usercopy: Invalid option string for hardened_usercopy: 'maybe'",
+    "NMI: PCI system error (SERR) for reason a1 on CPU 0.",
+    "Uhhuh. NMI received for unknown reason 2d on CPU 0.",
+    "x86/split lock detection: #AC: fio/412 took a split_lock trap at address: 0x401136",
+    "traps: a.out[412] trap overflow ip:401136 sp:7ffd1a2b3c40 error:0",
+    "traps: a.out[412] trap stack segment ip:401136 sp:7ffd1a2b3c40 error:0",
+    "kobject: can not set name properly!",
+    "kobject: 'lun_0' (00000000a1b2c3d4): kobject_cleanup, parent 00000000a1b2c3d4",
+    "SLUB: Unable to allocate memory on node -1, gfp=0xcc0(GFP_KERNEL)",
+    "CPU features: SANITY CHECK: Unexpected variation in SYS_CTR_EL0. Boot CPU: 0x84448004, CPU1: 0x84448003",
+    "sd 2:0:1:0: [sda] tag#5 device offline or changed",
+    "NEIGH: BUG, double timer add, state is 1",
+    "watchdog: Delayed init of the lockup detector failed: -19",
+    "panic: Redirected from CPU 1, skipping stack dump.",
+    "DIFv1 checksum failed on sector 8 guard tag 0x0001 csum 0x84c0",
     "the last report said: BUG: KASAN: use-after-free in foo+0x1/0x2",
     "---[ end trace 0000000000000000 ]---",
     "CPU: 1 PID: 412 Comm: python3 Not tainted 6.1.0-49-amd64 #1  Debian 6.1.176-1",
