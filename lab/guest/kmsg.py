@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import secrets
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -164,7 +165,8 @@ def _is_own(text: str) -> bool:
 
 
 def write(line: str) -> bool:
-    """One line into the kernel log; False where that cannot be done, and a run goes on without marks."""
+    """A mark into the kernel log; False where that cannot be done, and a run goes on without marks."""
+    line = f"{line} ~{secrets.token_hex(3)}"
     _own[line] += 1
     try:
         fd = os.open(DEVICE, os.O_WRONLY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -108,11 +109,12 @@ def test_own_marks_are_not_told_and_a_copy_of_one_is(device: Device, tmp_path: P
     (tmp_path / "written").write_text("")
     mark = "lab: 0123456789abcdef step 0 end"
     assert kmsg.write(mark)
-    assert (tmp_path / "written").read_text() == f"<5>{mark}\n"
+    written = (tmp_path / "written").read_text().removeprefix("<5>").rstrip()
+    assert re.fullmatch(re.escape(mark) + " ~[0-9a-f]{6}", written)
     witness = Witness(str(tmp_path / "kmsg"))
-    record = f"13,1,5,-;{mark}\n".encode()
-    device.records = [record, record]
-    assert witness.printed() == [(5, mark)]
+    genuine, forged = f"13,2,6,-;{written}\n".encode(), f"13,1,5,-;{mark}\n".encode()
+    device.records = [forged, genuine, genuine]
+    assert witness.printed() == [(5, mark), (6, written)], "one written before it, and a copy"
 
 
 def test_a_machine_without_a_kernel_log_goes_on_without_marks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
