@@ -95,8 +95,10 @@ class Decoder:
 
 
 def mark(token: str, phase: str, edge: str) -> str:
-    """The line that the agent writes to /dev/kmsg: `lab: TOKEN step 3 begin`, followed by ` ~` and a few random digits. The
-    token cannot be guessed by a test, and who reads it in the kernel log cannot guess the digits of a mark to come."""
+    """The line that the agent writes to /dev/kmsg: `lab: TOKEN step 3 begin`, followed by ` ~` and some random digits.
+
+    A test cannot guess the token, and who reads it in the kernel log cannot guess the digits of a mark to come.
+    """
     return f"lab: {token} {phase} {edge}"
 
 

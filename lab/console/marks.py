@@ -17,7 +17,8 @@ MAX_HISTORY = 4096
 """Marks that are remembered with their times; of an older time the oldest of them is the answer."""
 
 _MARK = re.compile(r"lab: (?P<token>[0-9a-f]{16}) (?:(?P<last>end)|(?:step (?P<step>\d{1,9})"
-                   r"|background (?P<name>[a-z][a-z0-9_-]{0,63})|(?P<phase>setup|teardown)) (?P<edge>begin|end))(?: ~[0-9a-f]{1,16})?\s*")
+                   r"|background (?P<name>[a-z][a-z0-9_-]{0,63})|(?P<phase>setup|teardown)) (?P<edge>begin|end))"
+                   r"(?: ~[0-9a-f]{1,16})?\s*")
 _PHASES = {("setup", "begin"): 1, ("setup", "end"): 2, ("teardown", "begin"): 4, ("teardown", "end"): 5}
 _STEPS, _TEARDOWN, _OVER = 3, 4, 6
 
