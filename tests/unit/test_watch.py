@@ -13,10 +13,11 @@ from lab.kernels.checkers import cost_of
 from lab.kernels.kernel import Kernel
 from lab.machine.link import LinkTimeout
 from lab.run import watch as watching
+from lab.run import witness
 from lab.run.plan import RunPlan
 from lab.run.record import Recorder
 from lab.run.watch import KernelEnded, Watch
-from lab.run.witness import Said, Testimony
+from lab.run.witness import Said
 from lab.scenario.expect import ScenarioExpect
 from lab.wire import folded
 from tests.unit.fake_guest import plan
@@ -76,7 +77,7 @@ class Agent:
 
     def __init__(self, denies: set[int]) -> None:
         self.denies, self.asked = denies, list[list[Said]]()
-        self.testimony: Testimony | None = None
+        self.testimony: witness.Testimony | None = None
 
     def notify(self, op: str, *, lines: list[Said]) -> None:
         assert op == "confirm" and self.testimony is not None
@@ -91,7 +92,7 @@ def examined(tmp_path: Path, console: bytes, agent: Agent, of: RunPlan | None = 
     """The records that are written down after an examination."""
     (tmp_path / "console.log").write_bytes(console)
     recorder = Recorder(tmp_path)
-    agent.testimony = Testimony(recorder, agent, tmp_path / "console.log", of or plan())  # type: ignore[arg-type]
+    agent.testimony = witness.Testimony(recorder, agent, tmp_path / "console.log", of or plan())  # type: ignore[arg-type]
     agent.testimony.examine(deadline_s=1)
     recorder.close()
     lines = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
@@ -133,7 +134,7 @@ def test_a_clean_console_costs_no_question(tmp_path: Path) -> None:
 
 def test_what_user_space_wrote_is_written_down_once(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path)
-    testimony = Testimony(recorder, Agent(set()), tmp_path / "console.log", plan())  # type: ignore[arg-type]
+    testimony = witness.Testimony(recorder, Agent(set()), tmp_path / "console.log", plan())  # type: ignore[arg-type]
     for _ in range(2):
         testimony.printed([(7, "BUG: text")])
     recorder.close()
