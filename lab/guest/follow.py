@@ -25,14 +25,15 @@ def main() -> None:
 def console_line(record: bytes) -> bytes:
     """`6,339,5140900,-;text` as `<6>[    5.140900] text` (Documentation/ABI/testing/dev-kmsg); the caller id is kept.
 
-    The first number shows what user space wrote; a console lacks it.
+    The first number shows what user space wrote; a console lacks it. The lab's marks are to look as they do there.
     """
     head, _, text = record.partition(b";")
     fields = head.split(b",")
     microseconds = int(fields[2])
     caller = next((f[7:] for f in fields if f.startswith(b"caller=")), b"")
     who = b"[%6s] " % caller if caller else b" "
-    stamp = b"<%s>[%5d.%06d]%s" % (fields[0], microseconds // 10**6, microseconds % 10**6, who)
+    level = b"" if text.startswith(b"lab: ") else b"<%s>" % fields[0]
+    stamp = b"%s[%5d.%06d]%s" % (level, microseconds // 10**6, microseconds % 10**6, who)
     return stamp + text.partition(b"\n")[0] + b"\n"
 
 

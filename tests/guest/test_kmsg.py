@@ -125,6 +125,7 @@ def test_a_machine_without_a_kernel_log_goes_on_without_marks(monkeypatch: pytes
 
 def test_a_console_line_of_a_machine_by_ssh_shows_who_wrote_it() -> None:
     assert console_line(KERNEL) == b"<3>[    5.000001] BUG: a real one\n"
+    assert console_line(b"13,1,5000002,-;lab: x step 0 end\n") == b"[    5.000002] lab: x step 0 end\n"
     assert console_line(b"8,1,5000002,-,caller=T7;x\n") == b"<8>[    5.000002][    T7] x\n"
 
 

@@ -64,13 +64,17 @@ HANGS: dict[str, tuple[str, str, int, str]] = {
 }
 QUIET = ("allowed[crash=warn]", "kernel-text", "printed[to=/dev/console]", "printed[to=/dev/kmsg]", "printed-stamp")
 LKDTM: dict[str, tuple[str, str]] = {
-    "WARNING": ("WARN", "WARNING in lkdtm_WARNING"),
-    "BUG": ("BUG", "kernel BUG at drivers/misc/lkdtm/bugs.c in lkdtm_BUG"),
+    "lkdtm[crash=WARNING]": ("WARN", "WARNING in lkdtm_WARNING"),
+    "lkdtm[crash=BUG]": ("BUG", "kernel BUG at drivers/misc/lkdtm/bugs.c in lkdtm_BUG"),
     # With KASAN it is the look at the shadow of address 0 that faults.
-    "EXCEPTION": ("oops|KASAN", ".*(?:NULL pointer|null-ptr|general protection).* in lkdtm_EXCEPTION"),
-    "PANIC": ("panic", "Kernel panic: dumptest"),
-    "REFCOUNT_SUB_AND_TEST_ZERO": ("refcount", "refcount_t: .* in lkdtm_REFCOUNT_SUB_AND_TEST_ZERO"),
-    "CORRUPT_LIST_ADD": ("list-corruption", "list_add corruption in lkdtm_CORRUPT_LIST_ADD"),
+    "lkdtm[crash=EXCEPTION]": ("oops|KASAN", ".*(?:NULL pointer|null-ptr|general protection).* in lkdtm_EXCEPTION"),
+    "lkdtm[crash=PANIC]": ("panic", "Kernel panic: dumptest"),
+    "lkdtm[crash=REFCOUNT_SUB_AND_TEST_ZERO]": ("refcount", "refcount_t: .* in lkdtm_REFCOUNT_SUB_AND_TEST_ZERO"),
+    "lkdtm[crash=CORRUPT_LIST_ADD]": ("list-corruption", "list_add corruption in lkdtm_CORRUPT_LIST_ADD"),
+    "lkdtm-hangs[crash=SOFTLOCKUP]": ("soft-lockup|rcu-stall", ".* in lkdtm_SOFTLOCKUP"),
+    # Without a PMU it is RCU, or the buddy detector of 6.5 and newer, that notices.
+    "lkdtm-hangs[crash=HARDLOCKUP]": ("hard-lockup|rcu-stall", ".* in lkdtm_HARDLOCKUP"),
+    "lkdtm-hangs[crash=HUNG_TASK]": ("hung-task", "task hung in lkdtm_HUNG_TASK"),
 }
 
 
@@ -105,7 +109,7 @@ def artifacts(ran: Ran, run_id: str) -> dict[str, str]:
 
 
 def test_every_scenario_is_expected_here() -> None:
-    known = {*CRASHES, *HANGS, *QUIET, *(f"lkdtm[crash={name}]" for name in LKDTM)}
+    known = {*CRASHES, *HANGS, *QUIET, *LKDTM}
     assert {run.id for run in load_library(FOLDER).runs} == known
 
 
@@ -197,7 +201,7 @@ def test_what_is_let_pass_says_why(ran: Ran) -> None:
 
 @pytest.mark.parametrize("crash", LKDTM)
 def test_lkdtm_where_the_stock_kernel_has_it(ran: Ran, crash: str) -> None:
-    result = ran.result(f"lkdtm[crash={crash}]")
+    result = ran.result(crash)
     assert result["outcome"] == "skip"
     assert re.match("lkdtm is not in this kernel: ", result["reasons"][0]["text"])
 
@@ -209,7 +213,8 @@ def debug_ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     if not spec:
         pytest.skip("LAB_TEST_DEBUG_KERNEL names no kernel with CONFIG_LKDTM")
     where = tmp_path_factory.mktemp("lkdtm")
-    done = Lab(where, spec)("run", FOLDER / "lkdtm.yaml", "-j", "2", timeout_s=DEADLINE_S)
+    done = Lab(where, spec)("run", FOLDER / "lkdtm.yaml", FOLDER / "lkdtm-hangs.yaml", "-j", "2", patch=IMPATIENT,
+                            timeout_s=DEADLINE_S)
     assert_no_qemu(where)
     return done
 
@@ -218,8 +223,9 @@ def debug_ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
 @pytest.mark.parametrize("crash", LKDTM)
 def test_lkdtm_on_a_debug_kernel(debug_ran: Ran, crash: str) -> None:
     kind, title = LKDTM[crash]
-    fault = first_fault(debug_ran, f"lkdtm[crash={crash}]")
+    fault = first_fault(debug_ran, crash)
     assert re.fullmatch(kind, fault["kind"])
     assert re.fullmatch(title, fault["title"])
-    assert step_of(fault) == 1
-    assert debug_ran.result(f"lkdtm[crash={crash}]")["outcome"] == "fail"
+    assert step_of(fault) == (1 if crash.startswith("lkdtm[") else 2)
+    assert fault["decoded"], "the tree has a vmlinux with debug information"
+    assert debug_ran.result(crash)["outcome"] == "fail"

@@ -87,7 +87,7 @@ def test_an_operation_is_answered_with_what_it_observed(link: Link) -> None:
         assert (seen["ok"], seen["exit"], seen["text"]) == (True, 0, "one\ntwo")
     finally:
         assert link.request("teardown", deadline_s=60)["ok"] is True
-    assert link.request("leaks", deadline_s=60) == {"left": [], "tainted": 0}
+    assert link.request("leaks", deadline_s=60) == {"left": [], "tainted": 0, "marked": True}
 
 
 def test_a_long_operation_times_out_and_the_link_stays_good(link: Link) -> None:
