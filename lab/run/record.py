@@ -50,11 +50,15 @@ class Recorder:
         line = json.dumps({**own, **data, **own})
         self._file.write(line + "\n")
 
-    def artifact(self, name: str, text: str) -> None:
-        """Keep a text beside the events, below artifacts/."""
+    def artifacts(self) -> Path:
+        """The folder for what lies beside the events, made when first asked for. OSError when the disk is full."""
         folder = self.directory / "artifacts"
         folder.mkdir(exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8", errors="backslashreplace")
+        return folder
+
+    def artifact(self, name: str, text: str) -> None:
+        """Keep a text beside the events, below artifacts/."""
+        (self.artifacts() / name).write_text(text, encoding="utf-8", errors="backslashreplace")
 
     def end(self, reason: Ending, **facts: Any) -> None:
         """Write end.json: from here on the directory does not change."""

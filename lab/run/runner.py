@@ -207,10 +207,7 @@ class _Conversation:
 
     def _core(self) -> Path | None:
         """Where the guest's memory is to be written, if the user wants it."""
-        if not self._plan.dump_core:
-            return None
-        (self._recorder.directory / "artifacts").mkdir(exist_ok=True)
-        return self._recorder.directory / "artifacts" / "vmcore"
+        return self._recorder.artifacts() / "vmcore" if self._plan.dump_core else None
 
 
 def _pairs(listed: Any) -> list[tuple[int, str]]:
