@@ -10,17 +10,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-BOTTOM = {"wire", "t10", "errors", "process", "document", "problems", "explain"}
+BOTTOM = {"wire", "t10", "errors", "process", "git", "document", "problems", "explain"}
 MAY_IMPORT = {
     "cli": {"bisect", "run", "machine", "kernels", "scenario", "console", "report"} | BOTTOM,
+    "bisect": {"run", "machine", "kernels", "scenario", "console", "report"} | BOTTOM,
     "run": {"machine", "kernels", "scenario", "console", "report"} | BOTTOM,
     "machine": {"errors", "process", "wire"},
-    "kernels": {"errors", "process", "document", "problems", "explain"},
+    "kernels": {"errors", "process", "git", "document", "problems", "explain"},
     "scenario": {"errors", "document", "problems", "explain", "t10"},
     "console": {"errors", "wire", "process"},
     "report": {"errors", "t10"},
     "guest": {"wire", "t10"},
-    "t10": set(), "wire": set(), "errors": set(), "process": {"errors"}, "problems": {"errors"},
+    "t10": set(), "wire": set(), "errors": set(), "process": {"errors"},
+    "git": {"errors", "process"}, "problems": {"errors"},
     "document": {"errors", "problems"}, "explain": {"problems", "errors", "document"},
 }
 ONLY_IN = {"subprocess": {"lab/process.py", "lab/cli/bootstrap.py"}, "yaml": {"lab/document.py"},
