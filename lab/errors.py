@@ -21,3 +21,7 @@ class MissingTool(LabError):
     def __init__(self, tool: str, package: str) -> None:
         super().__init__(f"{tool} is not installed; type: apt-get install {package}")
         self.tool, self.package = tool, package
+
+
+class BuildFailed(LabError):
+    """A kernel or module does not build: the source's fault. The sentence has the compiler's first error."""

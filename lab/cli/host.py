@@ -44,9 +44,10 @@ class Ready:
                            self.kernel.package, self.kernel.hz)
 
 
-def ready(spec: str, store: Store, *, shape: Shape | None = None, say: Callable[[str], None] = say) -> Ready:
-    """Resolve a kernel and make its image and module disk, if they are not there. LabError, UsageError."""
-    kernel = resolve(spec, store, named=KERNELS, say=say)
+def ready(wanted: str | Kernel, store: Store, *, shape: Shape | None = None, say: Callable[[str], None] = say) -> Ready:
+    """Resolve a kernel (where a word is given) and make its image and module disk, if they are not there. LabError,
+    UsageError."""
+    kernel = resolve(wanted, store, named=KERNELS, say=say) if isinstance(wanted, str) else wanted
     accel = accelerator(kernel.image, store.root / "accelerator.json")
     with full_disk_explained(store.root):
         image = guest_image(store.images, lambda: store.lock("image", say=say), say)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lab.cli import host, places
 from lab.cli.host import Ready, say
 from lab.console.decode import Decoder
+from lab.kernels.kernel import Kernel
 from lab.kernels.store import Store
 from lab.kernels.symbols import symbols_of
 from lab.run.decoding import Decoding
@@ -27,10 +29,10 @@ class Manner:
     decode: bool = False  # fetch what is needed for it; what is at hand is used anyway
 
 
-def vm_jobs(chosen: list[ScenarioRun], kernels: list[str], manner: Manner) -> list[Job]:
+def vm_jobs(chosen: list[ScenarioRun], kernels: Sequence[str | Kernel], manner: Manner) -> list[Job]:
     """A job for each kernel and run, in the order in which they were asked for. LabError, UsageError."""
     store = Store.default()
-    readied = _distinct([host.ready(spec, store) for spec in dict.fromkeys(kernels)])
+    readied = _distinct([host.ready(wanted, store) for wanted in dict.fromkeys(kernels)])
     say(f"accelerator: {readied[0].engine.accelerator.why}")
     return [
         Job(RunPlan(id=r.id, word=word_of(r), scenario=r.scenario, values=r.values, path=str(r.path), digest=r.digest,
