@@ -14,6 +14,7 @@ from lab.console.late import Timeline
 from lab.console.line import Line
 from lab.console.lost_rules import LOST_RULES
 from lab.console.rule import End, Rule
+from lab.console.rules import CUT_HERE
 
 MAX_OPEN = 64
 MAX_IDLE_LINES = 2000
@@ -64,7 +65,7 @@ class Grouper:
         if fired is None or (block and fired[0] in LOST_RULES and not block.too_late(line)):
             return done if block is None else [*done, *self._offer(block, line)]
         rule, match = fired
-        if block and _same_report(block, rule, line):
+        if block and (_same_report(block, rule, line) or _between(block, rule, line)):
             _join(block, rule, match, line)
             return done
         new = Block(rule, match, line, self._timeline)
@@ -151,6 +152,14 @@ def _same_report(block: Block, rule: Rule, line: Line) -> bool:
     if block.stack_seen and not (block.rule.kind == "rcu-stall" == rule.kind):
         return False
     return rule.kind in _JOINS.get(block.rule.kind, ())
+
+
+def _between(block: Block, rule: Rule, line: Line) -> bool:
+    """Another CPU's cut-here line, in a log without caller ids: the stack that comes next is the open report's.
+
+    What the cut-here line is about opens a report by a line of its own.
+    """
+    return rule is CUT_HERE and line.caller is None and block.rule.end is End.MARK and not block.too_late(line)
 
 
 def _join(block: Block, rule: Rule, match: re.Match[str], line: Line) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -183,6 +184,22 @@ def test_interleaved_reports_are_pulled_apart() -> None:
     assert "refcount" not in warn.text
     assert "iblock_bio_done" not in refcount.text
     assert {line.split("][")[1][:6] for line in refcount.text.splitlines()} == {"   C1]"}
+
+
+def test_two_reports_without_caller_ids_keep_their_names_however_they_interleave() -> None:
+    """Nothing tells the two CPUs' lines apart; still each fault is named, and none that did not happen."""
+    one = (LOGS / "warn-x86-6.1.log").read_text().splitlines()
+    for seed in range(300):
+        chance, log = random.Random(seed), list[str]()
+        left, right = ([line.replace(FAN, name) for line in one] for name in ("left_of_two", "right_of_two"))
+        while left or right:
+            source = left if left and (not right or chance.random() < 0.5) else right
+            log += [source.pop(0) for _ in range(min(chance.choice([1, 1, 1, 5]), len(source)))]
+        # In the order in which they were printed.
+        text = "".join(f"[   12.{n:06}]{line.partition(']')[2]}\n" for n, line in enumerate(log))
+        scanner = Scanner()
+        titles = {f.title for f in [*scanner.feed(text.encode()), *scanner.close()]}
+        assert titles == {"WARNING in left_of_two", "WARNING in right_of_two"}, f"seed {seed}:\n{text}"
 
 
 def test_panic_that_follows_is_a_report_of_its_own() -> None:
