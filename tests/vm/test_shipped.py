@@ -1,35 +1,51 @@
-"""The main job: the whole library on the stock kernel, by the command that users type."""
+"""The main job: the whole library on the stock kernel, by the command that users type, on a host that is busy with
+other things: slow is not hung."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from xml.etree import ElementTree
 
 import pytest
 
+from lab.cli.host import Ready
 from lab.kernels.resolve import default_spec
 from tests.command import Lab, Ran
 from tests.junit_schema import errors_of
 
 pytestmark = pytest.mark.vm
+LOOPS_PER_CORE = 2
 
 
 @pytest.fixture(scope="module")
 def listed() -> list[dict[str, object]]:
-    import subprocess
-    import sys
-
     done = subprocess.run([sys.executable, "-m", "lab", "list", "scenarios", "--json"], capture_output=True, text=True,
                           timeout=60, check=True)
     entries: list[dict[str, object]] = json.loads(done.stdout)
     return entries
 
 
+@contextlib.contextmanager
+def busy_host() -> Iterator[None]:
+    """Two loops for each core that the tests may use, which never let go."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(LOOPS_PER_CORE * len(os.sched_getaffinity(0))):
+            loop = stack.enter_context(subprocess.Popen([sys.executable, "-c", "while True: pass"]))
+            stack.callback(loop.kill)
+        yield
+
+
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+def ran(tmp_path_factory: pytest.TempPathFactory, prepared: Ready) -> Ran:
     command = Lab(tmp_path_factory.mktemp("shipped"), default_spec())
     try:
-        return command("run", timeout_s=1500)
+        with busy_host():
+            return command("run", timeout_s=3000)
     finally:
         command.stop()
 
@@ -39,6 +55,13 @@ def test_everything_passes_on_the_stock_kernel(ran: Ran) -> None:
              if r["outcome"] != "pass"]
     assert wrong == []
     assert ran.status == 0, ran.said
+
+
+def test_the_host_was_busy(ran: Ran) -> None:
+    """Seconds for which the host kept the guests from running, in all steps; without them this shows nothing."""
+    lines = (line for file in ran.session.glob("*/*/events.jsonl") for line in file.read_text().splitlines())
+    steps = [e for e in map(json.loads, lines) if e["kind"] == "step-end"]
+    assert sum(e["observed"].get("starved", 0.0) for e in steps) > 1
 
 
 def test_junit_has_every_run_once(ran: Ran, listed: list[dict[str, object]]) -> None:
