@@ -58,7 +58,7 @@ class Decoder:
                  release: str = "", version: str = "") -> None:
         """`modules` are files (NAME.ko, NAME.ko.debug) and directories, with all that is below them.
 
-        `build_id` (hex) is that of the running kernel, elf.build_id_of(/sys/kernel/notes), `release` its uname -r and
+        `build_id` (hex) is that of the running kernel, `release` its uname -r and
         `version` its uname -v, where the caller knows them; else what the reports say of them counts.
         """
         self.problems: list[str] = []

@@ -74,14 +74,6 @@ def read(path: Path, names: Collection[str]) -> Elf:
         raise UnusableElf(f"{path} is no whole ELF file ({error or type(error).__name__})") from None
 
 
-def build_id_of(notes: bytes) -> str:
-    """The GNU build id (hex) in the bytes of an ELF note section or of /sys/kernel/notes; "" when there is none."""
-    for name, kind, value in _notes(notes, "<"):
-        if (name, kind) == (b"GNU\0", _GNU_BUILD_ID):
-            return value.hex()
-    return ""
-
-
 def _notes(data: bytes, order: str) -> Iterator[tuple[bytes, int, bytes]]:
     """elf(5), Notes: name and value are each padded to four bytes."""
     at = 0

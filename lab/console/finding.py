@@ -71,12 +71,6 @@ def first_cause(findings: Iterable[Finding]) -> Finding | None:
     return min(failures, key=lambda finding: finding.line, default=None)
 
 
-def consequences(findings: Iterable[Finding]) -> list[Finding]:
-    """Failures after the first cause, in the order of the log."""
-    failures = [finding for finding in findings if finding.effect is Effect.FAIL]
-    return sorted(failures, key=lambda finding: finding.line)[1:]
-
-
 def worst(findings: Iterable[Finding]) -> Finding | None:
     """The most severe failure, the earliest among equals; None when nothing failed."""
     failures = (finding for finding in findings if finding.effect is Effect.FAIL)

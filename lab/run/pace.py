@@ -53,8 +53,13 @@ class Pace:
         """Seconds since the guest last moved; None when it did not at all during this request."""
         return None if self._moved_at is None else time.monotonic() - self._moved_at
 
+    @property
+    def extended_s(self) -> float:
+        """By how much the deadline had been moved when that was last asked. Tells nobody: the guest may be dead."""
+        return self._extension_s
+
     def extension_s(self) -> float:
-        """By how much the deadline comes later, as of now. Tells the guest."""
+        """By how much the deadline comes later, as of now. Tells the guest, and raises LinkLost when it is gone."""
         now = time.monotonic()
         if now >= self._next_look:
             self._next_look = now + _LOOK_EVERY_S

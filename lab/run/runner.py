@@ -184,7 +184,7 @@ class _Conversation:
 
     def _hung(self, error: LinkTimeout) -> None:
         """Before a guest that does not answer is ended, it is asked why; all of it bounded in time."""
-        facts = {"detail": f"did not end in time ({error})", "extended_s": round(self._pace.extension_s(), 1),
+        facts = {"detail": f"did not end in time ({error})", "extended_s": round(self._pace.extended_s, 1),
                  "moved_s": self._pace.still_s()}
         self._watch.disarm()
         link, deadline_s = self._guest.link, _PING_S * self._slowdown

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from lab.machine.link import LinkLost
 from lab.machine.starvation import Starvation
 from lab.run import pace
 from lab.run.pace import HARD_LIMIT, STILL_SHARE, Pace
@@ -51,6 +52,20 @@ def test_a_still_guest_on_an_idle_host_gets_nothing(clock: list[float]) -> None:
         patience.moved(7)  # the same count again and again is no motion
         assert patience.extension_s() == 0
     assert link.seconds == [] and patience.still_s() is None
+
+
+def test_what_was_given_is_known_without_a_guest(clock: list[float]) -> None:
+    class Gone(Told):
+        def notify(self, op: str, **arguments: float) -> None:
+            raise LinkLost("the guest is gone")
+
+    host = Starved()
+    patience = Pace(Gone(), host)
+    patience.begin(60)
+    host.now, clock[0] = 10.0, clock[0] + 60
+    with pytest.raises(LinkLost):
+        patience.extension_s()
+    assert patience.extended_s == 10.0
 
 
 def test_a_starved_guest_gets_what_it_lost_and_its_own_deadlines_move_along(clock: list[float]) -> None:
