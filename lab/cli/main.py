@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from lab.cli import check, decode, doctor, lists, runs, scan, shell
+from lab.cli import check, decode, doctor, kernel, lists, runs, scan, shell
 from lab.errors import LabError
 from lab.problems import Problems
 
@@ -18,6 +18,7 @@ app = typer.Typer(
 app.command("run")(runs.run)
 app.command("judge")(runs.judge)
 app.add_typer(lists.app, name="list", help="What there is: scenarios, kernels.")
+app.add_typer(kernel.app, name="kernel", help="Kernels: build.")
 app.command("check")(check.check)
 app.command("schema")(check.schema)
 app.command("doctor")(doctor.doctor)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lab.errors import UsageError
-from lab.kernels import debian, tree
+from lab.kernels import build_words, debian, tree
 from lab.kernels.identity import identity_of
 from lab.kernels.image import release_of
 from lab.kernels.kernel import Kernel
@@ -49,6 +49,8 @@ def _named(entry: NamedKernel, store: Store, say: Callable[[str], None]) -> Kern
 def _plain(spec: str, store: Store, base: Path, named: Path | None, say: Callable[[str], None]) -> Kernel:
     if spec == _DEBIAN or spec.startswith(f"{_DEBIAN}:"):
         return _debian(spec, store, say)
+    if build_words.to_be_built(spec, base):
+        return build_words.built(spec, None, store, say, base=base)
     if path := _existing(base, spec):
         return _tree(spec, path.resolve(), store) if path.is_dir() else _image(spec, path, None, store)
     image, _, modules = spec.rpartition(":")
@@ -136,5 +138,5 @@ def _unknown(spec: str, named: Path | None) -> str:
     near = difflib.get_close_matches(spec, [*names, _DEBIAN], n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     have = f" ({', '.join(names)})" if names else ""
-    return (f"there is no kernel {spec!r}: it is no name in kernels/{have}, no debian:VERSION, and no path of a "
-            f"built tree or bzImage{hint}")
+    return (f"there is no kernel {spec!r}: it is no name in kernels/{have}, no debian:VERSION, source:VERSION or "
+            f"git:REF, and no path of a built tree or bzImage{hint}")

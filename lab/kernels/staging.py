@@ -55,7 +55,7 @@ def stage(kind: str, origin: Path, parts: Parts, store: Store) -> Staged:
             _remove_old(store.kernels, f"{kind}-{place}-", root)
     else:
         os.utime(root)
-    return _staged(root, parts)
+    return found_in(root, parts.release)
 
 
 def _files(parts: Parts) -> list[tuple[str, Path]]:
@@ -65,20 +65,25 @@ def _files(parts: Parts) -> list[tuple[str, Path]]:
 
 def _fill(root: Path, origin: Path, parts: Parts, store: Store) -> None:
     with store.new_directory(root) as directory:
-        boot, home = directory / "boot", directory / "lib/modules"
-        boot.mkdir()
-        shutil.copyfile(parts.image, boot / f"vmlinuz-{parts.release}")
-        if parts.config:
-            shutil.copyfile(parts.config, boot / f"config-{parts.release}")
-        if parts.vmlinux:
-            _link(parts.vmlinux, boot / f"vmlinux-{parts.release}")  # a linker makes a new file; a copy is 0.5 GB
-        if parts.ready:
-            home.mkdir(parents=True)
-            (home / parts.release).symlink_to(parts.ready)
-        elif parts.modules:
-            _link_all(parts.modules, home / parts.release)
-            depmod(directory, parts.release)
+        lay_out(parts, directory)
         (directory / "staged.json").write_text(json.dumps({"origin": str(origin), "release": parts.release}))
+
+
+def lay_out(parts: Parts, directory: Path) -> None:
+    """Fill a directory: boot/vmlinuz-RELEASE, its configuration and vmlinux, lib/modules/RELEASE with its indexes."""
+    boot, home = directory / "boot", directory / "lib/modules"
+    boot.mkdir()
+    shutil.copyfile(parts.image, boot / f"vmlinuz-{parts.release}")
+    if parts.config:
+        shutil.copyfile(parts.config, boot / f"config-{parts.release}")
+    if parts.vmlinux:
+        _link(parts.vmlinux, boot / f"vmlinux-{parts.release}")  # a linker makes a new file; a copy is 0.5 GB
+    if parts.ready:
+        home.mkdir(parents=True)
+        (home / parts.release).symlink_to(parts.ready)
+    elif parts.modules:
+        _link_all(parts.modules, home / parts.release)
+        depmod(directory, parts.release)
 
 
 def _link_all(modules: Sequence[tuple[str, Path]], into: Path) -> None:
@@ -98,10 +103,11 @@ def _link(source: Path, target: Path) -> bool:
     return True
 
 
-def _staged(root: Path, parts: Parts) -> Staged:
-    modules = root / "lib/modules" / parts.release
-    config = root / "boot" / f"config-{parts.release}"
-    return Staged(root / "boot" / f"vmlinuz-{parts.release}", config if config.exists() else None,
+def found_in(root: Path, release: str) -> Staged:
+    """What `lay_out` put there."""
+    modules = root / "lib/modules" / release
+    config = root / "boot" / f"config-{release}"
+    return Staged(root / "boot" / f"vmlinuz-{release}", config if config.exists() else None,
                   modules if modules.is_dir() else None)
 
 

@@ -46,8 +46,8 @@ def _modules(tree: Path) -> list[tuple[str, Path]]:
 
 def _why_not(tree: Path) -> str:
     if (tree / "Kconfig").is_file() and (tree / "Kbuild").is_file():
-        return (f"{tree} is a kernel tree that is not built; run make -C {tree} bzImage modules, "
-                "or give the O= directory it was built in")
+        return (f"{tree} is a kernel tree that is not built; write {tree}+base to have the lab build it, run make -C "
+                f"{tree} bzImage modules, or give the O= directory it was built in")
     if (tree / ".config").is_file():
         return f"{tree} is configured but has no {IMAGE}; run make -C {tree} bzImage modules"
     return f"{tree} is not a built kernel tree: it has no {IMAGE}"

@@ -122,7 +122,7 @@ class TestTree:
     def test_not_built(self, tmp_path: Path, store: Store) -> None:
         write(tmp_path / "linux/Kconfig", "")
         write(tmp_path / "linux/Kbuild", "")
-        with pytest.raises(UsageError, match=r"not built; run make -C .*linux bzImage modules"):
+        with pytest.raises(UsageError, match=r"not built; write .*linux\+base .*, run make -C .*linux bzImage modules"):
             get(tmp_path / "linux", store)
 
     def test_configured_only(self, tmp_path: Path, store: Store) -> None:

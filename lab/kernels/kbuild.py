@@ -1,0 +1,120 @@
+"""The kernel's own build system: configure and make out of tree, with progress, and what went wrong in one sentence."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import process
+from lab.errors import BuildFailed
+from lab.kernels import flavors
+from lab.kernels.flavors import Flavor, Option
+from lab.kernels.store import full_disk
+
+_CONFIGURE_DEADLINE_S = 900.0
+_MAKE_DEADLINE_S = 4 * 3600.0
+_SAY_EVERY_S = 10.0
+_POLL_S = 0.2
+_FIRST_ERROR = re.compile(
+    r"^(?:(?P<place>\S+?:\d+)(?::\d+)?: (?:fatal )?error: (?P<error>.+)|(?P<link>.*(?:undefined reference to .+"
+    r"|multiple definition of .+)|ERROR: modpost: .+|\S*ld: .+|error: .+)|(?P<make>make(?:\[\d+\])?: \*\*\* .+))$",
+    re.MULTILINE)
+_COMPILED = re.compile(r"^  (?:CC|AS|LD|AR)\b", re.MULTILINE)
+_NO_SPACE = "No space left on device"
+# The same sources give the same objects: nothing of the time, the user or the host goes in.
+_SAME = ("KBUILD_BUILD_TIMESTAMP=2000-01-01", "KBUILD_BUILD_USER=lab", "KBUILD_BUILD_HOST=lab",
+         "KBUILD_BUILD_VERSION=1")
+
+
+@dataclass(frozen=True)
+class Kbuild:
+    """make in `tree`, with objects in `objects`. `shown` is the tree as the user knows it."""
+
+    tree: Path
+    shown: Path
+    objects: Path
+    say: Callable[[str], None]
+
+    def configure(self, wanted: Flavor | Path) -> Sequence[Option]:
+        """Make .config, from a flavor or a complete file; the optional options that this kernel has not.
+
+        BuildFailed when a required option did not survive, or for a tree whose Kconfig is broken.
+        """
+        config = self.objects / ".config"
+        if isinstance(wanted, Path):
+            config.write_bytes(wanted.read_bytes())
+            self._short("olddefconfig")
+            return []
+        fragment = self.objects / "lab.config"
+        fragment.write_text(wanted.fragment)
+        if wanted.comfortable:
+            self._comfortable(fragment)
+        else:
+            self._short(f"KCONFIG_ALLCONFIG={fragment}", "allnoconfig")
+        return flavors.check(wanted, config)
+
+    def make(self, *words: str, log: Path) -> None:
+        """Build image and modules; `log` keeps what make printed. BuildFailed with the first error in it."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        width = len(os.sched_getaffinity(0))
+        argv: list[str | Path] = ["make", "-C", self.tree, f"O={self.objects}", f"-j{width}", *_SAME, *words, "bzImage"]
+        if "CONFIG_MODULES=y" in (self.objects / ".config").read_text():
+            argv.append("modules")
+        with log.open("wb") as output, process.start(argv, stdout=output, stderr=output, env=_environment()) as child:
+            self._watch(child, log)
+            if child.returncode != 0:
+                raise self._failed(log)
+
+    def _watch(self, child: process.Child, log: Path) -> None:
+        began = said = time.monotonic()
+        self.say(f"building {self.shown} ({self.objects.name})")
+        while not process.ended(child, _POLL_S):
+            now = time.monotonic()
+            if now - began > _MAKE_DEADLINE_S:
+                raise BuildFailed(f"make in {self.shown} did not end within {_MAKE_DEADLINE_S:g} s; see {log}")
+            if now - said >= _SAY_EVERY_S:
+                said = now
+                done = len(_COMPILED.findall(log.read_text(errors="replace")))
+                self.say(f"building {self.shown}: {done} objects, {now - began:.0f} s")
+
+    def _short(self, *words: str) -> None:
+        done = process.run(["make", "-C", self.tree, f"O={self.objects}", *words], timeout_s=_CONFIGURE_DEADLINE_S,
+                           env=_environment(), check=False)
+        if done.returncode != 0:
+            raise BuildFailed(f"{self.shown} cannot be configured: {_first(done.stderr) or done.last_words()}")
+
+    def _comfortable(self, fragment: Path) -> None:
+        """virtme-ng's own configuration with ours on top; its program lies beside this Python's."""
+        program = Path(sys.executable).with_name("virtme-configkernel")
+        (self.objects / ".config").unlink(missing_ok=True)
+        done = process.run([program, "--defconfig", "--custom", fragment, f"O={self.objects}"], cwd=self.tree,
+                           timeout_s=_CONFIGURE_DEADLINE_S, env=_environment(), check=False)
+        if done.returncode != 0:
+            raise BuildFailed(f"virtme-ng cannot configure {self.shown}: {_first(done.stderr) or done.last_words()}")
+
+    def _failed(self, log: Path) -> Exception:
+        text = log.read_text(errors="replace").replace(f"{self.tree}/", "")
+        if _NO_SPACE in text:
+            return full_disk(self.objects)
+        return BuildFailed(f"{self.shown} does not build: {_first(text) or 'make says nothing'} (all of it: {log})")
+
+
+def _first(text: str) -> str:
+    """The first error of a build log: the compiler's before the linker's before make's."""
+    found = list(_FIRST_ERROR.finditer(text))
+    for kind in ("place", "link", "make"):
+        match = next((m for m in found if m[kind]), None)
+        if match is not None:
+            return f"{match['place']}: {match['error']}" if kind == "place" else match[kind].strip()
+    return ""
+
+
+def _environment() -> dict[str, str]:
+    """Without what the `make` that started the lab hands down to every make below it."""
+    dropped = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "KBUILD_OUTPUT", "ARCH", "CROSS_COMPILE", "KCONFIG_CONFIG", "O")
+    return {**{k: v for k, v in os.environ.items() if k not in dropped}, "LC_ALL": "C"}

@@ -1,0 +1,221 @@
+"""Building: named by content, once, out of tree, with the first error in one sentence; flavors and their options."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+from lab.errors import BuildFailed, UsageError
+from lab.kernels import flavors
+from lab.kernels.build import Recipe, build_tree, manifest_of
+from lab.kernels.build_words import built, split, to_be_built
+from lab.kernels.kbuild import _first
+from lab.kernels.resolve import resolve
+from lab.kernels.store import Store
+from lab.kernels.tree_hash import tree_hash
+from tests.command_git import git
+from tests.unit.small_kernel import commit, small_kernel
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    return small_kernel(tmp_path)
+
+
+def state_of(tree: Path) -> dict[str, tuple[int, int]]:
+    """Size and time of everything; git gives objects that somebody asks for a new time, so that gc keeps them."""
+    return {str(p): (p.stat().st_size, 0 if "objects" in p.parts else p.stat().st_mtime_ns) for p in tree.rglob("*")}
+
+
+def compilations(store: Store) -> int:
+    return sum(len(path.read_text().splitlines()) for path in store.root.glob("objects/*/compilations"))
+
+
+class TestBuild:
+    def test_once_for_each_content(self, tree: Path, store: Store) -> None:
+        first = build_tree(tree, Recipe(), store)
+        assert first.release == "6.9.1-base" and first.image.is_file()
+        assert build_tree(tree, Recipe(), store) == first and compilations(store) == 1
+        (tree / "drivers/driver.c").write_text("int driver(void) { return 2; }\n")
+        second = build_tree(tree, Recipe(), store)
+        assert second.identity != first.identity and compilations(store) == 2
+        git(tree, "checkout", "-q", "drivers")
+        assert build_tree(tree, Recipe(), store) == first and compilations(store) == 2
+
+    def test_nothing_is_written_to_the_tree(self, tree: Path, store: Store) -> None:
+        (tree / "new.c").write_text("")
+        before = state_of(tree)
+        build_tree(tree, Recipe(), store)
+        assert state_of(tree) == before and git(tree, "status", "--porcelain") == "?? new.c"
+
+    def test_flavors_have_their_own_objects(self, tree: Path, store: Store) -> None:
+        base, debug = (build_tree(tree, Recipe(flavor), store) for flavor in ("base", "debug"))
+        assert base.image != debug.image and debug.release == "6.9.1-debug"
+        assert len(list((store.root / "objects").iterdir())) == 2
+        assert debug.config is not None and "CONFIG_KASAN=y" in debug.config.read_text()
+
+    def test_what_it_was_built_from_is_kept(self, tree: Path, store: Store) -> None:
+        facts = manifest_of(build_tree(tree, Recipe("coverage"), store))
+        assert facts is not None and facts["tree"] == str(tree) and facts["flavor"] == "coverage"
+        assert facts["commit"] == git(tree, "rev-parse", "HEAD") and facts["compiler"].startswith("gcc ")
+        assert Path(facts["objects"]).is_dir()
+
+    def test_an_error_is_one_sentence_with_the_log(self, tree: Path, store: Store) -> None:
+        (tree / "drivers/driver.c").write_text("int driver(void)\n{\n\treturn nonsense;\n}\n")
+        with pytest.raises(BuildFailed, match=r"drivers/driver\.c:3: .*nonsense.* undeclared") as error:
+            build_tree(tree, Recipe(), store)
+        log = Path(str(error.value).rpartition("(all of it: ")[2].rstrip(")"))
+        assert "nonsense" in log.read_text() and not list(store.root.glob("builds/*/built.json"))
+
+    def test_two_at_once_build_once(self, tree: Path, store: Store) -> None:
+        done: list[object] = []
+        threads = [threading.Thread(target=lambda: done.append(build_tree(tree, Recipe(), store))) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert len(done) == 3 and done[0] == done[1] == done[2] and compilations(store) == 1
+
+    def test_a_tree_that_was_built_in_place_is_built_from_a_copy(self, tree: Path, store: Store) -> None:
+        (tree / ".config").write_text("CONFIG_MINE=y\n")
+        said: list[str] = []
+        kernel = build_tree(tree, Recipe(), store, said.append)
+        assert "built in place" in said[0] and (tree / ".config").read_text() == "CONFIG_MINE=y\n"
+        (tree / "drivers/driver.c").write_text("int driver(void) { return 3; }\n")
+        (tree / "image.py").touch()
+        assert build_tree(tree, Recipe(), store).identity != kernel.identity
+        copy, = (store.root / "views").iterdir()
+        assert not (copy / ".config").exists() and "return 3" in (copy / "drivers/driver.c").read_text()
+
+    def test_a_directory_built_in_place_is_refused(self, tmp_path: Path, store: Store) -> None:
+        tree = small_kernel(tmp_path, checkout=False)
+        (tree / ".config").write_text("")
+        with pytest.raises(UsageError, match="make -C .* mrproper"):
+            build_tree(tree, Recipe(), store)
+
+    def test_a_configuration_instead_of_a_flavor(self, tree: Path, store: Store, tmp_path: Path) -> None:
+        config = tmp_path / "my.config"
+        config.write_text("CONFIG_MINE=y\n")
+        kernel = build_tree(tree, Recipe(config=config), store)
+        assert kernel.config is not None and kernel.config.read_text() == "CONFIG_MINE=y\n"
+        with pytest.raises(UsageError, match="cannot read the configuration"):
+            build_tree(tree, Recipe(config=tmp_path / "no.config"), store)
+
+    def test_no_kernel_tree(self, tmp_path: Path, store: Store) -> None:
+        with pytest.raises(UsageError, match="no kernel source tree"):
+            build_tree(tmp_path, Recipe(), store)
+
+
+class TestOptions:
+    def test_an_option_that_does_not_survive_is_named(self, tree: Path, store: Store) -> None:
+        (tree / "lacks").write_text("CONFIG_LOOPBACK_TARGET")
+        with pytest.raises(BuildFailed, match="CONFIG_LOOPBACK_TARGET=y did not survive"):
+            build_tree(tree, Recipe(), store)
+
+    def test_an_optional_one_is_only_told(self, tree: Path, store: Store) -> None:
+        (tree / "lacks").write_text("CONFIG_BLK_ERROR_INJECTION")
+        said: list[str] = []
+        build_tree(tree, Recipe("fault"), store, said.append)
+        assert any("has no CONFIG_BLK_ERROR_INJECTION (newer" in line for line in said)
+
+    def test_a_line_that_is_no_option(self, tmp_path: Path) -> None:
+        (tmp_path / "odd.config").write_text("# fine\nCONFIG_A=y\nCONFIG_B yes\n")
+        with pytest.raises(UsageError, match=r"odd\.config:3: .*no option"):
+            flavors.read(tmp_path / "odd.config")
+
+    def test_a_fragment_of_ones_own_is_a_flavor_on_top_of_base(self, tmp_path: Path) -> None:
+        shutil.copytree(flavors.FRAGMENTS, tmp_path / "config")
+        (tmp_path / "config/mine.config").write_text("CONFIG_SLUB_TINY=y\n")
+        mine = flavors.flavor("mine", tmp_path / "config")
+        assert [o.value for o in mine.options if o.name == "SLUB_TINY"] == ["y"]
+        assert any(o.name == "TARGET_CORE" for o in mine.options)
+
+    def test_off_counts(self, tmp_path: Path) -> None:
+        config = tmp_path / ".config"
+        config.write_text("CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C=y\n")
+        wanted = [flavors.Option(name, value) for name, value in (("A", "n"), ("B", "n"), ("C", "m"), ("D", "m"))]
+        assert [o.name for o in flavors.lost(wanted, config)] == ["A", "D"]
+
+    def test_unknown_flavor(self) -> None:
+        with pytest.raises(UsageError, match="did you mean 'debug'"):
+            flavors.flavor("debgu")
+
+
+class TestTreeHash:
+    def test_changes_with_content_and_not_with_time(self, tree: Path) -> None:
+        before = tree_hash(tree)
+        os.utime(tree / "Makefile", (0, 0))
+        assert tree_hash(tree) == before
+        (tree / "new.c").write_text("int x;\n")
+        changed = tree_hash(tree)
+        assert changed != before
+        commit(tree, "second")
+        assert tree_hash(tree) == changed  # committed or not, the content is the same
+        (tree / "new.o").write_text("an object, which git ignores")
+        assert tree_hash(tree) == changed
+
+    def test_git_is_left_alone(self, tree: Path) -> None:
+        (tree / "new.c").write_text("int x;\n")
+        before = state_of(tree / ".git")
+        tree_hash(tree)
+        assert state_of(tree / ".git") == before
+
+    def test_a_worktree_and_a_plain_directory(self, tree: Path, tmp_path: Path) -> None:
+        git(tree, "worktree", "add", "-q", "--detach", str(tmp_path / "other"))
+        assert tree_hash(tmp_path / "other") == tree_hash(tree)
+        plain = small_kernel(tmp_path / "plain", checkout=False)
+        before = tree_hash(plain)
+        (plain / "Kbuild").write_text("x")
+        assert before.startswith("stat-") and tree_hash(plain) != before
+
+
+class TestWords:
+    def test_a_commit_of_a_repository(self, tree: Path, store: Store) -> None:
+        (tree / "drivers/driver.c").write_text("int driver(void) { return 2; }\n")
+        commit(tree, "second")
+        before = state_of(tree)
+        old, new = (built(f"git:{tree}@{ref}", None, store) for ref in ("HEAD~1", "HEAD"))
+        assert old.identity != new.identity and old.spec == f"git:{tree}@HEAD~1+base"
+        assert resolve(old.spec, store, named=tree).identity == old.identity
+        assert state_of(tree) == before, "the developer's repository was written to"
+
+    def test_a_tree_with_a_flavor(self, tree: Path, store: Store) -> None:
+        kernel = resolve(f"{tree}+debug", store, named=tree)
+        assert kernel.release == "6.9.1-debug" and kernel.name == "tree-linux-6.9.1-debug"
+
+    def test_what_is_no_flavor_belongs_to_the_path(self, tree: Path) -> None:
+        assert split("linux-6.12+") == ("linux-6.12+", None) and split("a+debug") == ("a", "debug")
+        (tree.parent / "linux+debug").mkdir()
+        assert split(f"{tree}+debug") == (f"{tree}+debug", None)
+        assert to_be_built("source:6.12") and not to_be_built("debian:6.12") and not to_be_built(str(tree))
+
+    @pytest.mark.parametrize(("word", "why"), [
+        ("git:nosuch", "no commit 'nosuch'"), ("source:zwölf", "no version of kernel sources"),
+        ("git:/nonexistent@HEAD", "no git repository")])
+    def test_words_that_mean_nothing(self, word: str, why: str, tree: Path, store: Store) -> None:
+        with pytest.raises(UsageError, match=why):
+            built(word, None, store, base=tree)
+
+
+@pytest.mark.parametrize(("log", "first"), [
+    ("  CC      x.o\nx.c:1:2: warning: odd\nmake[2]: *** [x.o] Error 1\ndrivers/x.c:12:3: error: 'y' undeclared\n",
+     "drivers/x.c:12: 'y' undeclared"),
+    ("ld: drivers/x.o: in function `f':\nx.c:(.text+0x1): undefined reference to `g'\nmake: *** [vmlinux] Error 1\n",
+     "ld: drivers/x.o: in function `f':"),
+    ('ERROR: modpost: "f" [drivers/x.ko] undefined!\nmake: *** [modules] Error 2\n',
+     'ERROR: modpost: "f" [drivers/x.ko] undefined!'),
+    ("make[1]: *** No rule to make target 'x.c', needed by 'x.o'.  Stop.\n",
+     "make[1]: *** No rule to make target 'x.c', needed by 'x.o'.  Stop."),
+    ("x.c:1:10: fatal error: none.h: No such file or directory\n", "x.c:1: none.h: No such file or directory"),
+])
+def test_the_first_error_of_a_log(log: str, first: str) -> None:
+    assert _first(log) == first
