@@ -14,7 +14,7 @@ from lab.errors import LabError
 from lab.kernels.checkers import cost_of
 from lab.kernels.kernel import Kernel
 from lab.kernels.resolve import resolve
-from lab.kernels.store import Store, full_disk_explained
+from lab.kernels.store import Store, full_disk_explained, hold
 from lab.machine.accel import accelerator
 from lab.machine.image import guest_image
 from lab.machine.modules import module_disk
@@ -48,6 +48,7 @@ def ready(wanted: str | Kernel, store: Store, *, shape: Shape | None = None, say
     """Resolve a kernel (where a word is given) and make its image and module disk, if they are not there. LabError,
     UsageError."""
     kernel = resolve(wanted, store, named=KERNELS, say=say) if isinstance(wanted, str) else wanted
+    hold(kernel.image.parent.parent)
     accel = accelerator(kernel.image, store.root / "accelerator.json")
     with full_disk_explained(store.root):
         image = guest_image(store.images, lambda: store.lock("image", say=say), say)

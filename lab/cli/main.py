@@ -18,7 +18,7 @@ app = typer.Typer(
 app.command("run")(runs.run)
 app.command("judge")(runs.judge)
 app.add_typer(lists.app, name="list", help="What there is: scenarios, kernels.")
-app.add_typer(kernel.app, name="kernel", help="Kernels: build.")
+app.add_typer(kernel.app, name="kernel", help="Kernels: list, fetch, build, remove, prune.")
 app.command("check")(check.check)
 app.command("schema")(check.schema)
 app.command("doctor")(doctor.doctor)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from lab import process
 from lab.errors import LabError, MissingTool, UsageError
-from lab.kernels.sources import Source
+from lab.kernels.sources import Source, distribution_of
 from lab.kernels.store import Store, free_bytes, full_disk
 
 _HELPER = Path("/usr/lib/apt/apt-helper")
@@ -81,10 +81,11 @@ class Apt:
     """One private apt state in the store. The caller holds the store's apt lock."""
 
     def __init__(self, store: Store, name: str, sources: Sequence[Source], say: Callable[[str], None]) -> None:
-        """Prepare the state `name`; raises UsageError when the host has no Debian archive to start from."""
+        """Prepare the state `name`; raises UsageError when the host has no archive to start from."""
         if not sources:
-            raise UsageError("the host's apt has no Debian archive configured (suite of a Debian release, "
-                             "component main), so debian: kernels cannot be fetched; give a kernel tree or bzImage")
+            raise UsageError("the host's apt has no archive of Debian or Ubuntu configured (suite of a release, "
+                             "component main), so stock kernels cannot be fetched; give a kernel tree or bzImage")
+        self.distribution = distribution_of(sources)
         self._store, self._root, self._say = store, store.apt / name, say
         self._downloads = store.apt / "downloads"
         self.complaint = ""  # why the last update was not complete
@@ -114,12 +115,14 @@ class Apt:
         return True
 
     def kernels(self) -> list[Package]:
-        """Every kernel image, modules, binary and base package in all versions that the lists know."""
-        return self.search("^linux-(image|modules|binary|base)-[0-9].*-amd64$")
+        """Every package that belongs to a kernel (image, modules, ...) in all versions that the lists know."""
+        return self.search(self.distribution.packages)
 
     def search(self, names: str) -> list[Package]:
         """Every package whose name matches the regular expression (POSIX extended), in all versions."""
         found = self._run("apt-cache", "search", "--names-only", names, deadline_s=_ASK_DEADLINE_S)
+        if found.returncode != 0:
+            raise LabError(f"apt-cache cannot search its lists: {_complaint(found)}")
         return self.versions_of({line.split()[0] for line in found.stdout.splitlines() if line.strip()})
 
     def versions_of(self, names: Iterable[str]) -> list[Package]:

@@ -1,4 +1,4 @@
-"""debian:VERSION, a stock kernel of Debian, fetched by a private apt and unpacked into the store."""
+"""debian:VERSION or ubuntu:VERSION, a stock kernel of the host's distribution, by a private apt, in the store."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from pathlib import Path
 from lab.errors import LabError, UsageError
 from lab.kernels import versions
 from lab.kernels.apt import Apt, NotFetched, Package
-from lab.kernels.sources import host_sources, wider
+from lab.kernels.distribution import DEBIAN, Distribution
+from lab.kernels.sources import distribution_of, host_sources, wider
 from lab.kernels.stock import Shelf, StockKernel
 from lab.kernels.store import Store, free_bytes, full_disk, full_disk_explained, silent
 from lab.kernels.unpack import DamagedPackage, unpack
 
 LIST_AGE_S = 6 * 3600.0  # how long package lists and the answer to "the newest 6.12" count as fresh
-_META = "linux-image-amd64"  # depends on the stock kernel of its release
-_IMAGE = re.compile(r"^linux-image-(?P<release>\d+\.\d+(?:\.\d+|-rc\d+)\S*)-amd64$")
 _VARIANT = re.compile(r"-(rt|cloud)$")
 _SECOND_LOOK_S = 300.0  # lists older than that are fetched again before a version is called unknown
 _NEWEST_SHOWN = 5
@@ -25,9 +24,10 @@ _NEWEST_SHOWN = 5
 
 @dataclass(frozen=True)
 class Stock:
-    """A version of Debian's kernel as apt lists it; `parts` are the packages to unpack."""
+    """A version of a stock kernel as apt lists it; `parts` are the packages to unpack."""
 
     version: str
+    release: str
     parts: tuple[Package, ...]
     problem: str = ""  # why it cannot be used although it is listed
 
@@ -39,7 +39,7 @@ def fetch(wanted: str, store: Store, say: Callable[[str], None] = silent, *,
     What the store has is used without asking apt; the answer to an unfinished version is remembered for
     LIST_AGE_S. `etc` is the host's apt configuration. Raises UsageError for a version that apt does not know.
     """
-    shelf = Shelf(store, say)
+    shelf = Shelf(store, say, distribution_of(host_sources(etc)))
     if wanted and (kernel := shelf.get(wanted)):
         return kernel
     if (version := shelf.remembered(wanted, LIST_AGE_S)) and (kernel := shelf.get(version)):
@@ -52,37 +52,37 @@ def fetch(wanted: str, store: Store, say: Callable[[str], None] = silent, *,
 
 
 def known(store: Store, say: Callable[[str], None] = silent, *, etc: Path = Path("/etc/apt")) -> list[Stock]:
-    """Every kernel version in the host's own and the other Debian suites, newest first, usable or not."""
+    """Every kernel version in the host's own and the distribution's other suites, newest first, usable or not."""
     with store.lock("apt", say=say), full_disk_explained(store.root):
         apt = Apt(store, "wide", wider(host_sources(etc)), say)
         apt.update(max_age_s=LIST_AGE_S)
-        return stocks(apt.kernels())
+        return stocks(apt.kernels(), apt.distribution)
 
 
-def stocks(packages: Sequence[Package]) -> list[Stock]:
-    """Pick the plain amd64 kernels (no rt, cloud, debug, unsigned ones) and their parts, newest version first."""
+def stocks(packages: Sequence[Package], whose: Distribution = DEBIAN) -> list[Stock]:
+    """Pick the plain kernels (no rt, cloud, debug ones) and their parts, newest version first."""
     index = {(p.name, p.version): p for p in packages}
     found: dict[str, Stock] = {}
     for package in packages:
-        match = _IMAGE.match(package.name)
-        if match and not _VARIANT.search(match["release"]):
-            stock = _stock(package, f"{match['release']}-amd64", index)
+        match = re.match(whose.image, package.name)
+        if match and not _VARIANT.search(match["version"]):
+            stock = _stock(package, match["release"], index, whose)
             if package.version not in found or found[package.version].problem:
                 found[package.version] = stock
     return [found[version] for version in versions.newest_first(found)]
 
 
-def _stock(image: Package, release: str, index: dict[tuple[str, str], Package]) -> Stock:
-    """6.1 is one package. From 6.16 on a base package holds the configuration; from 7.2 on the image is empty."""
+def _stock(image: Package, release: str, index: dict[tuple[str, str], Package], whose: Distribution) -> Stock:
     parts, problem = [image], ""
-    for kind in ("modules", "binary", "base"):
+    for kind in whose.depended:
         name = f"linux-{kind}-{release}"
         if re.search(rf"(^|[ ,]){re.escape(name)}($|[ ,(])", image.depends):
             if part := index.get((name, image.version)):
                 parts.append(part)
             elif kind != "base":
                 problem = problem or f"its package {name} is in no list"
-    return Stock(image.version, tuple(parts), problem)
+    beside = (index.get((f"linux-{kind}-{release}", image.version)) for kind in whose.beside)
+    return Stock(image.version, release, (*parts, *filter(None, beside)), problem)
 
 
 class _Search:
@@ -115,10 +115,10 @@ class _Search:
         if apt.complaint:
             self._complaints.append(apt.complaint)
             self._say(f"apt could not fetch every list ({apt.complaint}); going on with what it has")
-        listed = stocks(apt.kernels())
+        listed = stocks(apt.kernels(), apt.distribution)
         self._seen += [stock for stock in listed if stock not in self._seen]
         if not wanted:
-            meta = apt.candidate(_META)
+            meta = apt.candidate(apt.distribution.meta)
             return next((s for s in listed if meta and s.version == meta.version and not s.problem), None)
         matching = [s for s in listed if versions.matches(s.version, wanted)]
         exact = [s for s in matching if s.version == wanted]
@@ -134,7 +134,7 @@ class _Search:
                 return None
         kernel = self._shelf.get(stock.version)
         if kernel is None:
-            raise LabError(f"Debian's kernel {stock.version} in {self._store.kernels} was damaged as it was unpacked")
+            raise LabError(f"the kernel {stock.version} in {self._store.kernels} was damaged as it was unpacked")
         self._shelf.remember(wanted, stock.version)
         return kernel
 
@@ -143,13 +143,14 @@ class _Search:
         needed = size + sum(p.installed_bytes for p in stock.parts)
         if free_bytes(self._store.root) < needed:
             raise full_disk(self._store.root, needed)
-        self._say(f"fetching Debian's kernel {stock.version} ({size // 1_000_000 + 1} MB)")
+        title = apt.distribution.title
+        self._say(f"fetching {title}'s kernel {stock.version} ({size // 1_000_000 + 1} MB)")
         files = [apt.download(part) for part in stock.parts]
-        self._say(f"unpacking Debian's kernel {stock.version}")
+        self._say(f"unpacking {title}'s kernel {stock.version}")
         try:
             self._shelf.put(stock.version, lambda directory: unpack(files, directory))
         except DamagedPackage as error:
-            raise DamagedPackage(f"the package of Debian's kernel {stock.version} is damaged and was removed "
+            raise DamagedPackage(f"the package of {title}'s kernel {stock.version} is damaged and was removed "
                                  f"({error}); run it again to fetch it anew") from None
         finally:
             for file in files:
@@ -162,17 +163,18 @@ class _Search:
         old = self._shelf.remembered(wanted, float("inf"))
         for version in [*([old] if old else []), *versions.newest_first(stored)]:
             if reasons and (kernel := self._shelf.get(version)):
-                self._say(f"using Debian's kernel {version} from the store, for apt failed ({reasons[0]})")
+                self._say(f"using the kernel {version} from the store, for apt failed ({reasons[0]})")
                 return kernel
         raise self._failures[-1] if self._failures else self._unknown(wanted)
 
     def _unknown(self, wanted: str) -> LabError:
-        name = f"debian:{wanted}" if wanted else "debian"
+        whose = distribution_of(host_sources(self._etc)).name
+        name = f"{whose}:{wanted}" if wanted else whose
         if not self._seen and self._complaints:
             return LabError(f"{name} cannot be fetched: apt could not get its package lists ({self._complaints[0]})")
         listed = [s for s in self._seen if s.problem and wanted and versions.matches(s.version, wanted)]
         if listed:
-            return UsageError(f"Debian's kernel {listed[0].version} is listed but not usable: {listed[0].problem}")
+            return UsageError(f"the kernel {listed[0].version} is listed but not usable: {listed[0].problem}")
         newest = versions.newest_first(s.version for s in self._seen if not s.problem)
         by_series = list({versions.series(v): v for v in reversed(newest)}.values())[::-1][:_NEWEST_SHOWN]
         also = f" (and not every list could be fetched: {self._complaints[0]})" if self._complaints else ""

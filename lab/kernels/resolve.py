@@ -9,24 +9,26 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lab.errors import UsageError
-from lab.kernels import build_words, debian, tree
+from lab.kernels import build_words, debian, distribution, mainline, tree
 from lab.kernels.identity import identity_of
 from lab.kernels.image import release_of
 from lab.kernels.kernel import Kernel
 from lab.kernels.named import KNOWN_BUGS, NamedKernel, load, named_kernels
+from lab.kernels.sources import distribution_of, host_sources
 from lab.kernels.staging import Parts, stage
 from lab.kernels.store import Store, full_disk_explained, silent
 
 __all__ = ["NamedKernel", "default_spec", "named_kernels", "resolve"]
 
-_DEBIAN = "debian"
+_STOCK = tuple(whose.name for whose in distribution.ALL)
+_MAINLINE = "mainline:"
 _NAME = re.compile(r"^[a-z][a-z0-9_.-]{0,63}$")
 _VERSION = re.compile(r"^[0-9][A-Za-z0-9.+~-]*$")
 
 
 def default_spec() -> str:
-    """The stock kernel of the host's own Debian release."""
-    return _DEBIAN
+    """The stock kernel of the host's own release: debian, or ubuntu on such a host."""
+    return distribution_of(host_sources()).name
 
 
 def resolve(spec: str, store: Store, *, named: Path, say: Callable[[str], None] = silent) -> Kernel:
@@ -47,8 +49,10 @@ def _named(entry: NamedKernel, store: Store, say: Callable[[str], None]) -> Kern
 
 
 def _plain(spec: str, store: Store, base: Path, named: Path | None, say: Callable[[str], None]) -> Kernel:
-    if spec == _DEBIAN or spec.startswith(f"{_DEBIAN}:"):
-        return _debian(spec, store, say)
+    if spec.partition(":")[0] in _STOCK:
+        return _stock(spec, store, say)
+    if spec.startswith(_MAINLINE):
+        return _mainline(spec, store, say)
     if build_words.to_be_built(spec, base):
         return build_words.built(spec, None, store, say, base=base)
     if path := _existing(base, spec):
@@ -68,14 +72,24 @@ def _existing(base: Path, text: str) -> Path | None:
         return None
 
 
-def _debian(spec: str, store: Store, say: Callable[[str], None]) -> Kernel:
-    wanted = spec.removeprefix(_DEBIAN).removeprefix(":")
+def _stock(spec: str, store: Store, say: Callable[[str], None]) -> Kernel:
+    whose, _, wanted = spec.partition(":")
     if wanted and not _VERSION.match(wanted):
-        raise UsageError(f"{wanted!r} is not a version: write debian:6.12, debian:6.1.192-2, or debian")
+        raise UsageError(f"{wanted!r} is not a version: write {whose}:6.12, {whose}:6.1.192-2, or {whose}")
+    here = distribution_of(host_sources()).name
+    if whose != here:
+        raise UsageError(f"{spec} cannot be fetched: the archives that this host's apt knows are those of {here}")
     stock = debian.fetch(wanted, store, say)
     config = stock.config if stock.config.exists() else None
-    return Kernel(spec, _safe(f"debian-{stock.version}"), stock.release, stock.image, stock.modules, config,
+    name = _safe(f"{stock.distribution.name}-{stock.version}")
+    return Kernel(spec, name, stock.release, stock.image, stock.modules, config,
                   identity_of(stock.image, stock.modules, store), package=stock.version)
+
+
+def _mainline(spec: str, store: Store, say: Callable[[str], None]) -> Kernel:
+    found = mainline.fetch(spec.removeprefix(_MAINLINE), store, say)
+    return Kernel(spec, _safe(f"mainline-{found.version}"), found.release, found.image, found.modules,
+                  found.config if found.config.exists() else None, identity_of(found.image, found.modules, store))
 
 
 def _tree(spec: str, path: Path, store: Store) -> Kernel:
@@ -135,8 +149,8 @@ def _safe(name: str) -> str:
 
 def _unknown(spec: str, named: Path | None) -> str:
     names = [path.stem for path in sorted(named.glob("*.yaml")) if path.name != KNOWN_BUGS] if named else []
-    near = difflib.get_close_matches(spec, [*names, _DEBIAN], n=1)
+    near = difflib.get_close_matches(spec, [*names, *_STOCK], n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     have = f" ({', '.join(names)})" if names else ""
-    return (f"there is no kernel {spec!r}: it is no name in kernels/{have}, no debian:VERSION, source:VERSION or "
-            f"git:REF, and no path of a built tree or bzImage{hint}")
+    return (f"there is no kernel {spec!r}: it is no name in kernels/{have}, no debian:VERSION, mainline:VERSION, "
+            f"source:VERSION or git:REF, and no path of a built tree or bzImage{hint}")

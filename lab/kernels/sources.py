@@ -1,4 +1,4 @@
-"""The Debian archives that the host's apt is configured for, and the same ones with other suites."""
+"""The Debian or Ubuntu archives that the host's apt is configured for, and the same ones with other suites."""
 
 from __future__ import annotations
 
@@ -8,11 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-_CODENAMES = "bullseye|bookworm|trixie|forky|duke|sid|stable|oldstable|oldoldstable|testing|unstable"
-_SUITE = re.compile(rf"^(?P<release>{_CODENAMES})(?P<pocket>(-security|-updates|-backports|-proposed-updates)?)$")
-# What the lab looks at for a version that the host's own suites do not have: about 40 MB of package lists.
-_WIDER = ("bullseye", "bookworm", "bookworm-backports", "trixie", "trixie-backports", "sid")
-_WIDER_SECURITY = ("bullseye-security", "bookworm-security", "trixie-security")
+from lab.kernels.distribution import DEBIAN, Distribution, of_suite
 
 
 @dataclass(frozen=True)
@@ -31,7 +27,7 @@ class Source:
 
 
 def host_sources(etc: Path = Path("/etc/apt")) -> list[Source]:
-    """The enabled Debian archives (suite and component `main`) in sources.list and sources.list.d."""
+    """The enabled archives of Debian or Ubuntu (suite and component `main`) in sources.list and sources.list.d."""
     parts = etc / "sources.list.d"
     found: list[Source] = []
     for path in [etc / "sources.list", *sorted(parts.glob("*.list")), *sorted(parts.glob("*.sources"))]:
@@ -40,8 +36,13 @@ def host_sources(etc: Path = Path("/etc/apt")) -> list[Source]:
         except OSError:
             continue
         found += _deb822(text) if path.suffix == ".sources" else _one_line(text)
-    kept = [replace(s, suites=tuple(x for x in s.suites if _SUITE.match(x))) for s in found]
+    kept = [replace(s, suites=tuple(x for x in s.suites if of_suite(x))) for s in found]
     return [source for source in kept if source.suites]
+
+
+def distribution_of(sources: Iterable[Source]) -> Distribution:
+    """Whose archives they are; Debian where there are none."""
+    return next((whose for source in sources for suite in source.suites if (whose := of_suite(suite))), DEBIAN)
 
 
 def wider(sources: Iterable[Source]) -> list[Source]:
@@ -49,7 +50,8 @@ def wider(sources: Iterable[Source]) -> list[Source]:
     result: dict[tuple[str, ...], Source] = {}
     for source in sources:
         security = any(suite.endswith("-security") for suite in source.suites)
-        suites = dict.fromkeys(source.suites + (_WIDER_SECURITY if security else _WIDER))
+        whose = distribution_of([source])
+        suites = dict.fromkeys(source.suites + (whose.wider_security if security else whose.wider))
         known = result.get(source.uris)
         if known:
             suites = dict.fromkeys((*known.suites, *suites))

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.kernels.distribution import DEBIAN, Distribution
 from lab.kernels.identity import content_files, signature
-from lab.kernels.store import Store, discard, silent
+from lab.kernels.store import Store, discard, silent, used
 
-_PREFIX = "debian-"
 _DEFAULT = "default"
 
 
@@ -22,6 +22,7 @@ class StockKernel:
     version: str
     release: str
     root: Path
+    distribution: Distribution = DEBIAN
 
     @property
     def image(self) -> Path:
@@ -39,8 +40,9 @@ class StockKernel:
 class Shelf:
     """What the store holds. A kernel whose files are not as they were put there is thrown away, never used."""
 
-    def __init__(self, store: Store, say: Callable[[str], None] = silent) -> None:
-        self._store, self._say = store, say
+    def __init__(self, store: Store, say: Callable[[str], None] = silent, distribution: Distribution = DEBIAN) -> None:
+        self._store, self._say, self._of = store, say, distribution
+        self._prefix = f"{distribution.name}-"
         self._memory = store.apt / "answers.json"
 
     def get(self, version: str) -> StockKernel | None:
@@ -50,27 +52,28 @@ class Shelf:
             return None
         try:
             manifest = json.loads((root / "manifest.json").read_text())
-            kernel = StockKernel(version, str(manifest["release"]), root)
+            kernel = StockKernel(version, str(manifest["release"]), root, self._of)
             whole = signature(content_files(kernel.image, kernel.modules)) == manifest["signature"]
         except (OSError, ValueError, KeyError, TypeError):
             whole = False
         if not whole:
-            self._say(f"Debian's kernel {version} in {root} is damaged; removing it to fetch it anew")
+            self._say(f"{self._of.title}'s kernel {version} in {root} is damaged; removing it to fetch it anew")
             discard(root)
             return None
+        used(root)
         return kernel
 
     def put(self, version: str, unpack: Callable[[Path], str]) -> None:
         """Fill a new directory by `unpack`, which returns the release, and put it on the shelf when whole."""
         with self._store.new_directory(self._place(version)) as directory:
             release = unpack(directory)
-            kernel = StockKernel(version, release, directory)
+            kernel = StockKernel(version, release, directory, self._of)
             seen = signature(content_files(kernel.image, kernel.modules))
             (directory / "manifest.json").write_text(json.dumps({"release": release, "signature": seen}))
 
     def versions(self) -> list[str]:
         """The versions on the shelf, whole or not, in no order."""
-        return [path.name.removeprefix(_PREFIX) for path in self._store.kernels.glob(f"{_PREFIX}*")]
+        return [path.name.removeprefix(self._prefix) for path in self._store.kernels.glob(f"{self._prefix}*")]
 
     def remembered(self, wanted: str, max_age_s: float) -> str | None:
         """The version that `wanted` meant not longer than `max_age_s` ago."""
@@ -95,4 +98,4 @@ class Shelf:
         return loaded if isinstance(loaded, dict) else {}
 
     def _place(self, version: str) -> Path:
-        return self._store.kernels / f"{_PREFIX}{version}"
+        return self._store.kernels / f"{self._prefix}{version}"

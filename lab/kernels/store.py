@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import shutil
 import tempfile
@@ -112,6 +113,39 @@ class Store:
                 os.replace(name, path)
             finally:
                 Path(name).unlink(missing_ok=True)
+
+
+def used(path: Path) -> None:
+    """Note that something is in use now: its time of change says when it was last."""
+    with contextlib.suppress(OSError):  # another user's store may be read only
+        os.utime(path)
+
+
+_held: dict[Path, int] = {}
+
+
+def hold(path: Path) -> None:
+    """Until this process ends, nobody removes the directory by `lab kernel remove` or `prune`."""
+    used(path)
+    with contextlib.suppress(OSError):
+        if path not in _held:
+            _held[path] = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.flock(_held[path], fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+def is_held(path: Path) -> bool:
+    """Whether another process holds it."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
 
 
 def discard(path: Path) -> None:

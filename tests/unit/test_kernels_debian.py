@@ -161,8 +161,8 @@ class TestBadLuck:
             host.fetch("9.99")
 
     def test_host_without_debian(self, host: Host) -> None:
-        (host.etc / "sources.list").write_text("deb [trusted=yes] file:/x jammy main\ndeb file:/y bookworm stable\n")
-        with pytest.raises(UsageError, match="no Debian archive configured"):
+        (host.etc / "sources.list").write_text("deb [trusted=yes] file:/x kali main\ndeb file:/y sid stable\n")
+        with pytest.raises(UsageError, match="no archive of Debian or Ubuntu configured"):
             host.fetch("6.1")
 
     def test_no_lists_at_all(self, host: Host) -> None:
