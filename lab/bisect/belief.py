@@ -1,8 +1,8 @@
 """What is believed of the culprit and of how often the failure shows, after all runs so far.
 
-The rate p is not known: it is 1 with the chance SPIKE, else anything between 0 and 1 alike. Over p one can integrate in
-closed form (Beta function), so all that counts for a culprit is how many runs failed, and how many did not, at
-candidates that it would make fail. Culprits with equal counts are kept as one bit mask.
+The rate is not known: it is 1 with the chance SPIKE, else it is spread by a Beta distribution. Over the rate one can
+integrate in closed form, so all that counts for a culprit is how many runs failed, and how many did not, at candidates
+that it would make fail. Culprits with equal counts are kept as one bit mask.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-SPIKE = 0.8  # most failures of a kernel are there each time
-SHAPE = (1.0, 1.0)  # Beta: of the rates of the others
+SPIKE = 0.3  # the chance, before any run, that a failure is there each time
+SHAPE = (0.5, 1.0)  # Beta: the rates of the others, more of them low
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def _log_beta(a: float, b: float) -> float:
 
 
 def silence(bad: int, good: int, runs: int) -> float:
-    """The chance that `runs` more runs of it all pass, when `bad` runs of something that fails failed, `good` did not."""
+    """The chance that `runs` more runs all pass, of something that failed in `bad` runs and did not in `good`."""
     return math.exp(log_evidence(bad, good + runs) - log_evidence(bad, good))
 
 

@@ -16,8 +16,9 @@ __all__ = ["Answer", "Ask", "Contradiction", "Rate", "Search"]
 
 _LEADING = 0.9  # groups that differ by doubt only: the heaviest is split, the others are revisited
 _NEGLIGIBLE = 1e-7  # mass of a group that no choice hangs on
-_LADDER = tuple(2**n for n in range(12))  # numbers of runs that are weighed against each other
+_LADDER = tuple(sorted({round(1.4**n) for n in range(23)}))  # numbers of runs that are weighed against each other
 _FEW_FAILURES = 0.25  # runs in one go: more than the first failure says nothing new
+_MARGIN = 0.7  # the prior is no single rate's truth: so much of the allowed doubt keeps the confidence for each rate
 _NO_INFORMATION = 1e-12  # bits
 
 
@@ -50,11 +51,11 @@ class Search:
     """
 
     def __init__(self, history: History, *, confidence: float = 0.99, find_fix: bool = False, rate: Rate,
-                 weights: Sequence[float] | None = None, step_cost: float = 10.0, at_once: int = 1,
+                 weights: Sequence[float] | None = None, step_cost: float = 5.0, at_once: int = 1,
                  false_alarm: float = 0.0) -> None:
         if not history.names or not 0 < confidence < 1:
             raise ValueError("a search needs candidates, and a confidence between 0 and 1")
-        self._history, self._confidence, self._find_fix = history, confidence, find_fix
+        self._history, self._confidence, self._find_fix = history, 1 - _MARGIN * (1 - confidence), find_fix
         self._step_cost, self._at_once = step_cost, max(1, at_once)
         self._belief = Belief(len(history), rate, weights=weights, false_alarm=false_alarm)
         self._everything = (1 << len(history)) - 1
