@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lab.bisect.options import Seen
 from lab.errors import LabError, UsageError
+
+
+@dataclass(frozen=True)
+class Question:
+    """The failure that is searched: which run shows it, and its fingerprint."""
+
+    id: str
+    fingerprint: str
 
 
 @dataclass
@@ -21,7 +29,7 @@ class ConfigJournal:
     path: Path
     subject: str  # the same for the same search
     ends: list[tuple[str, int, int]] = field(default_factory=list, init=False)  # end, bad, good: in their order
-    fingerprint: str = field(default="", init=False)  # of the failure that is searched
+    question: Question | None = field(default=None, init=False)  # known once the bad end has failed
     seen: dict[str, Seen] = field(default_factory=dict, init=False)  # by the name of the configuration
 
     def __post_init__(self) -> None:
@@ -33,9 +41,9 @@ class ConfigJournal:
         for line in lines[1:]:
             self._take(line)
 
-    def end(self, name: str, bad: int, good: int, fingerprint: str) -> None:
+    def end(self, name: str, bad: int, good: int, question: Question | None) -> None:
         """Runs of the good or of the bad end."""
-        self._add({"end": name, "bad": bad, "good": good, "fingerprint": fingerprint})
+        self._add({"end": name, "bad": bad, "good": good, "question": asdict(question) if question else None})
 
     def saw(self, config: str, seen: Seen, options: frozenset[str], why: str) -> None:
         """What a configuration did. `options` and `why` are for people who read the file."""
@@ -49,7 +57,7 @@ class ConfigJournal:
         try:
             if "end" in line:
                 self.ends.append((str(line["end"]), int(line["bad"]), int(line["good"])))
-                self.fingerprint = str(line["fingerprint"]) or self.fingerprint
+                self.question = Question(**line["question"]) if line["question"] else self.question
             else:
                 self.seen[str(line["config"])] = Seen(line["seen"])
         except (KeyError, ValueError, TypeError):

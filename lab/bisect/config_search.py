@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.bisect.belief import Rate, silence
-from lab.bisect.config_journal import ConfigJournal
+from lab.bisect.config_journal import ConfigJournal, Question
 from lab.bisect.configs import Configs
 from lab.bisect.endpoints import Endpoints
 from lab.bisect.options import Seen, minimise
@@ -56,7 +56,7 @@ def bisect_config(tree: Path, good: Path, bad: Path, build: Callable[[Path], Ker
     return ConfigAnswer(tuple(configs.described(o) for o in configs.differences if o in found.options),
                         tuple(configs.described(o) for o in configs.differences if o in found.unsure),
                         len(configs.differences), len(notes.seen), configs.merged(found.options).path,
-                        notes.fingerprint)
+                        notes.question.fingerprint if notes.question else "")
 
 
 @dataclass
@@ -72,7 +72,7 @@ class _Trial:
     rate: Rate | None = None
 
     def ends(self) -> None:
-        """Run both ends as often as is needed. Contradiction when they do not differ; BuildFailed goes on."""
+        """Run both ends as often as is needed. Contradiction when they do not differ, BuildFailed for one of them."""
         known, ends = list(self.notes.ends), Endpoints(0, self.confidence)
         while ask := ends.next():
             name = "good" if ask.position is None else "bad"
@@ -107,7 +107,7 @@ class _Trial:
         done, wanted = 0, self._runs()
         while done < wanted:
             runs = min(wanted - done, max(_FIRST_RUNS, done))
-            seen, why = judged(self.tester(kernel, runs, f"config-{config.stem}"), self.notes.fingerprint)
+            seen, why = judged(self.tester(kernel, runs, f"config-{config.stem}"), self.notes.question)
             if seen is not Seen.GOOD:
                 return seen, why
             done += runs
@@ -124,25 +124,33 @@ class _Trial:
 
     def _end_counts(self, name: str, results: Sequence[Result]) -> tuple[int, int]:
         """(bad, good) runs of an end; the first failure of the bad one is what is searched."""
-        failing = next((r.cause.fingerprint for r in results if r.cause and r.cause.fingerprint), "")
-        wanted = self.notes.fingerprint or (failing if name == "bad" else "")
-        seen = [judged([result], wanted)[0] for result in results]
-        if not results or (Seen.UNRESOLVED in seen and Seen.BAD not in seen):
-            why = next((r.summary for r, s in zip(results, seen, strict=True) if s is Seen.UNRESOLVED), "nothing ran")
-            raise Contradiction(f"the configuration that is called {name} gives no answer: {why}")
-        failed, passed = seen.count(Seen.BAD), seen.count(Seen.GOOD)
-        self.notes.end(name, failed, passed, wanted)
+        question = self.notes.question
+        if name == "bad" and not question:
+            question = next((Question(r.id, f) for r in results if (f := _fingerprint(r))), None)
+        name_of_run = question.id if question else next((r.id for r in results), "")
+        seen = [(judged([result], question), result) for result in results if result.id == name_of_run]
+        unresolved = next((why for (what, why), _ in seen if what is Seen.UNRESOLVED), None if seen else "nothing ran")
+        failed, passed = (sum(what is wanted for (what, _), _ in seen) for wanted in (Seen.BAD, Seen.GOOD))
+        if unresolved and not failed:
+            raise Contradiction(f"the configuration that is called {name} gives no answer: {unresolved}")
+        self.notes.end(name, failed, passed, question)
         return failed, passed
 
 
-def judged(results: Sequence[Result], fingerprint: str) -> tuple[Seen, str]:
-    """BAD: one has the failure that is searched. UNRESOLVED: one did not run to its end, or fails in another way."""
-    if fingerprint and any(reason.fingerprint == fingerprint for r in results for reason in r.reasons):
+def judged(results: Sequence[Result], question: Question | None) -> tuple[Seen, str]:
+    """BAD: a run has the failure that is searched. UNRESOLVED, with why: it was not tested, or fails in another way."""
+    results = [r for r in results if question is None or r.id == question.id]
+    if question and any(_fingerprint(result) == question.fingerprint for result in results):
         return Seen.BAD, ""
     for result in results:
         if result.outcome not in (Outcome.PASS, Outcome.XPASS):
-            return Seen.UNRESOLVED, result.summary or result.outcome.value
+            return Seen.UNRESOLVED, f"{result.outcome.value}: {result.summary}"
     return (Seen.GOOD, "") if results else (Seen.UNRESOLVED, "nothing ran")
+
+
+def _fingerprint(result: Result) -> str:
+    """Of the first failure, also of one that is a known bug; empty where nothing failed."""
+    return next((r.fingerprint for r in result.reasons if r.outcome in (Outcome.FAIL, Outcome.XFAIL)), "")
 
 
 def _listed(options: frozenset[str]) -> str:
