@@ -10,7 +10,7 @@ from lab.bisect.search import Contradiction
 
 _FAILURES = 4  # of the failing end: then its rate is known to a factor of two, and the search learns the rest
 _ALWAYS = 8  # failures without a single pass: then it may be taken for one that is there each time
-_PATIENCE = 100  # runs without any failure; something that fails in 1 of 20 is missed by 1 in 170
+_PATIENCE = 200  # runs without any failure; of what fails in 1 of 20 that is 1 case in 30,000
 _DOUBT = 0.1  # the chance, before any run, that what is called the good end fails too
 
 

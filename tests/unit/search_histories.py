@@ -59,7 +59,7 @@ class Simulated:
         return sum(self.rng.random() < self.rate for _ in range(runs)) if self.fails(position) else 0
 
     def ends(self, confidence: float = 0.99) -> Rate:
-        ends = Endpoints(len(self.history) - 1, confidence, self.find_fix)
+        ends = Endpoints(len(self.history) - 1, confidence, self.find_fix, patience=10_000)
         while ask := ends.next():
             bad = self.sample(ask.position, ask.runs)
             self.end_runs += ask.runs

@@ -45,7 +45,7 @@ def test_which_end_is_which() -> None:
 
 def test_a_bad_end_that_never_fails() -> None:
     ends = Endpoints(9)
-    with pytest.raises(Contradiction, match="bad did not fail in 100 runs"):
+    with pytest.raises(Contradiction, match="bad did not fail in 200 runs"):
         while ask := ends.next():
             ends.saw(ask.position, bad=0, good=ask.runs)
 

@@ -79,10 +79,10 @@ def test_merged_histories(seed: int, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_hundreds_of_merged_histories(tmp_path: Path) -> None:
     rng, fewer = random.Random(100), 0
-    for number in range(300):
+    for number in range(100):
         ours, gits = compare(merged(rng.randrange(3, 60 if number % 10 else 250), rng), tmp_path / str(number))
         fewer += sum(ours) < sum(gits)
-    print(f"fewer steps on average in {fewer} of 300 histories, as many in the others")
+    print(f"fewer steps on average in {fewer} of 100 histories, as many in the others")
 
 
 def test_the_plumbing_chooses_as_git_bisect_does(tmp_path: Path) -> None:
