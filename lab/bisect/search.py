@@ -79,22 +79,20 @@ class Search:
 
     def answer(self) -> Answer:
         """The culprit, or those that no test tells apart; before the end all that are needed for the confidence."""
-        chosen, total = 0, 0.0
         shares = self._belief.shares()
-        for share in shares:
-            left = share.members & ~chosen
-            while left and total < self._confidence:
-                alike = self._alike(left & -left)
-                chosen |= alike
-                left &= ~alike
-                total = sum(s.each * (s.members & chosen).bit_count() for s in shares)
+        chosen, total = self._leader(shares)
+        if total < self._confidence:
+            chosen, total = 0, 0.0
+            for share in shares:
+                if total < self._confidence:
+                    chosen, total = chosen | share.members, total + share.mass
         return Answer(tuple(positions(chosen)), min(1.0, total))
 
     def next(self) -> Ask | None:
         """What to run now; None when the answer is known as surely as wanted, or no run could tell more."""
         shares = self._belief.shares()
-        leader = self._alike(shares[0].members & -shares[0].members)
-        if sum(s.each * (s.members & leader).bit_count() for s in shares) >= self._confidence:
+        leader, chance = self._leader(shares)
+        if chance >= self._confidence:
             return None
         shares = [share for share in shares if share.mass > _NEGLIGIBLE]
         found = [(worth, position) for position in self._worth_a_look(shares)
@@ -103,6 +101,11 @@ class Search:
             return None
         position = max(found, key=lambda pair: (pair[0], -pair[1]))[1]
         return Ask(position, self._runs(shares, position, leader))
+
+    def _leader(self, shares: list[Share]) -> tuple[int, float]:
+        """The most probable culprit with those that no test tells from it, and their probability."""
+        leader = self._alike(shares[0].members & -shares[0].members)
+        return leader, sum(share.each * (share.members & leader).bit_count() for share in shares)
 
     def _failing(self, position: int) -> int:
         """The culprits that make the candidate fail."""
