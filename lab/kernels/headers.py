@@ -6,12 +6,12 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab import process
-from lab.errors import LabError, UsageError
+from lab.errors import BuildFailed, LabError, UsageError
 from lab.kernels import debian
 from lab.kernels.apt import Package
 from lab.kernels.companions import Wanted, fetched
@@ -19,7 +19,10 @@ from lab.kernels.identity import signature, stat_file
 from lab.kernels.store import Store, discard, full_disk_explained, silent
 from lab.kernels.unpack import DamagedPackage, extract
 
-_BUILD_DEADLINE_S = 600.0
+TYPE_INFO = "CONFIG_DEBUG_INFO_BTF_MODULES"
+"""Set to "" for make: no BTF in the modules, which spares pahole."""
+_BUILD_DEADLINE_S = 1800.0  # the target drivers take one minute on two busy cores
+_ERROR = re.compile(r"error:|^ERROR|No rule to make target|\*\*\* ")
 _ASK_DEADLINE_S = 30.0
 _SENTINELS = ("Makefile", ".config", "Module.symvers", "include/generated/autoconf.h")
 
@@ -33,15 +36,24 @@ class Headers:
     build: Path  # what /lib/modules/RELEASE/build would be
     compiler: str  # gcc-12: the one the kernel was built with, and the Debian package of the same name
 
-    def check_tools(self) -> None:
-        """Raises MissingTool for a program that the build needs, LabError when the kernel's own tools do not run."""
+    def check_tools(self, *, type_info: bool = True) -> None:
+        """Raises MissingTool for a program that the build needs, LabError when the kernel's own tools do not run.
+
+        `type_info`: BTF goes into each module, where the headers have the kernel's.
+        """
         process.find("make", "make")
         process.find(self.compiler, self.compiler)
-        if (self.build / "vmlinux").exists():  # its type information goes into each module
+        if type_info and (self.build / "vmlinux").exists():
             process.find("pahole", "pahole")
         for tool in ("scripts/basic/fixdep", "scripts/mod/modpost", "tools/objtool/objtool"):
             if (self.build / tool).exists():
                 self._check_runs(self.build / tool)
+
+    @property
+    def compiler_version(self) -> str:
+        """What the compiler says that it is: `gcc-12 (Debian 12.2.0-14) 12.2.0`. MissingTool where it is not there."""
+        done = process.run([process.find(self.compiler, self.compiler), "--version"], timeout_s=_ASK_DEADLINE_S)
+        return done.stdout.partition("\n")[0]
 
     def _check_runs(self, tool: Path) -> None:
         """A tool of a newer Debian release may need a newer C library: then ld.so speaks."""
@@ -52,18 +64,24 @@ class Headers:
             raise LabError(f"the headers of Debian's kernel {self.version} are for a newer Debian release than this "
                            f"host's: {lines[0].removeprefix(f'{tool}: ')}")
 
-    def make(self, directory: Path, *targets: str, deadline_s: float = _BUILD_DEADLINE_S) -> list[Path]:
+    def make(self, directory: Path, *targets: str, settings: Mapping[str, str] | None = None,
+             deadline_s: float = _BUILD_DEADLINE_S) -> list[Path]:
         """Build the external module in `directory` (its Makefile says obj-m := NAME.o); returns the .ko files.
 
-        Raises MissingTool and LabError: the compiler's first error is in the sentence.
+        `settings` are make variables; they go before what the kernel's configuration says. Raises MissingTool, and
+        BuildFailed with the first error of the compiler, file and line relative to `directory`.
         """
-        self.check_tools()
+        settings = settings or {}
+        self.check_tools(type_info=settings.get(TYPE_INFO) != "")
         environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
-        done = process.run(["make", "-C", self.build, f"M={directory.absolute()}", *(targets or ("modules",))],
+        directory = directory.absolute()
+        done = process.run(["make", f"-j{os.cpu_count() or 1}", "-C", self.build, f"M={directory}",
+                            *(f"{name}={value}" for name, value in settings.items()), *(targets or ("modules",))],
                            timeout_s=deadline_s, env={**environment, "LC_ALL": "C"}, check=False)
         if done.returncode != 0:
-            first = next((x for x in done.stderr.splitlines() if "error:" in x or x.startswith("ERROR")), "")
-            raise LabError(f"the module in {directory} does not build for {self.release}: {first or done.last_words()}")
+            first = next((x for x in done.stderr.splitlines() if _ERROR.search(x)), "") or done.last_words()
+            raise BuildFailed(f"the module in {directory} does not build for {self.release}: "
+                              f"{first.replace(f'{directory}/', '')}")
         return sorted(directory.rglob("*.ko"))
 
 

@@ -13,15 +13,18 @@ from lab.kernels import build_words, debian, distribution, mainline, tree
 from lab.kernels.identity import identity_of
 from lab.kernels.image import release_of
 from lab.kernels.kernel import Kernel
+from lab.kernels.module_build import build_modules
 from lab.kernels.named import KNOWN_BUGS, NamedKernel, load, named_kernels
 from lab.kernels.sources import distribution_of, host_sources
 from lab.kernels.staging import Parts, stage
 from lab.kernels.store import Store, full_disk_explained, silent
+from lab.kernels.target_sources import series_of
 
 __all__ = ["NamedKernel", "default_spec", "named_kernels", "resolve"]
 
 _STOCK = tuple(whose.name for whose in distribution.ALL)
 _MAINLINE = "mainline:"
+_MODULES = "modules"
 _NAME = re.compile(r"^[a-z][a-z0-9_.-]{0,63}$")
 _VERSION = re.compile(r"^[0-9][A-Za-z0-9.+~-]*$")
 
@@ -55,6 +58,8 @@ def _plain(spec: str, store: Store, base: Path, named: Path | None, say: Callabl
         return _mainline(spec, store, say)
     if build_words.to_be_built(spec, base):
         return build_words.built(spec, None, store, say, base=base)
+    if spec.startswith(f"{_MODULES}:"):
+        return _target_modules(spec, store, base, say)
     if path := _existing(base, spec):
         return _tree(spec, path.resolve(), store) if path.is_dir() else _image(spec, path, None, store)
     image, _, modules = spec.rpartition(":")
@@ -90,6 +95,18 @@ def _mainline(spec: str, store: Store, say: Callable[[str], None]) -> Kernel:
     found = mainline.fetch(spec.removeprefix(_MAINLINE), store, say)
     return Kernel(spec, _safe(f"mainline-{found.version}"), found.release, found.image, found.modules,
                   found.config if found.config.exists() else None, identity_of(found.image, found.modules, store))
+
+
+def _target_modules(spec: str, store: Store, base: Path, say: Callable[[str], None]) -> Kernel:
+    """modules:TREE@debian:VERSION; without @ the stock kernel of the tree's own series."""
+    tree_text, at, stock = spec.removeprefix(f"{_MODULES}:").rpartition("@")
+    if not at:
+        tree_text, stock = stock, ""
+    path = _existing(base, tree_text)
+    if path is None or not path.is_dir():
+        raise UsageError(f"there is no kernel source tree {tree_text!r}: write modules:TREE@debian:VERSION")
+    kernel = build_modules(path.resolve(), stock or f"{default_spec()}:{series_of(path)}", store, say)
+    return dataclasses.replace(kernel, spec=spec)
 
 
 def _tree(spec: str, path: Path, store: Store) -> Kernel:

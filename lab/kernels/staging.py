@@ -77,7 +77,7 @@ def lay_out(parts: Parts, directory: Path) -> None:
     if parts.config:
         shutil.copyfile(parts.config, boot / f"config-{parts.release}")
     if parts.vmlinux:
-        _link(parts.vmlinux, boot / f"vmlinux-{parts.release}")  # a linker makes a new file; a copy is 0.5 GB
+        link(parts.vmlinux, boot / f"vmlinux-{parts.release}")  # a linker makes a new file; a copy is 0.5 GB
     if parts.ready:
         home.mkdir(parents=True)
         (home / parts.release).symlink_to(parts.ready)
@@ -90,12 +90,12 @@ def _link_all(modules: Sequence[tuple[str, Path]], into: Path) -> None:
     for name, source in modules:
         target = into / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        if ".ko" not in source.name or not _link(source, target):
+        if ".ko" not in source.name or not link(source, target):
             shutil.copy2(source, target)  # kbuild writes modules.order and its kind in place
 
 
-def _link(source: Path, target: Path) -> bool:
-    """False for another file system, or a file that is not ours (fs.protected_hardlinks)."""
+def link(source: Path, target: Path) -> bool:
+    """A hard link. False for another file system, or a file that is not ours (fs.protected_hardlinks)."""
     try:
         os.link(source, target)
     except OSError:

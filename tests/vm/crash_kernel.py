@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
-from lab import process
 from lab.kernels.headers import headers
 from lab.kernels.kernel import Kernel
 from lab.kernels.store import Store
+from lab.kernels.variant import lay_out
 from tests.command import ROOT
 
 SOURCE = ROOT / "tests/vm/crashes"
@@ -22,24 +21,5 @@ def with_labcrash(kernel: Kernel, where: Path) -> str:
     for name in ("Kbuild", "labcrash.c"):
         shutil.copy(SOURCE / name, built)
     module, = headers(kernel.spec.removeprefix("debian").removeprefix(":"), Store.default()).make(built)
-    image = where / "boot" / f"vmlinuz-{kernel.release}"
-    image.parent.mkdir()
-    _linked(kernel.image, image)
-    if kernel.config is not None:
-        _linked(kernel.config, image.with_name(f"config-{kernel.release}"))
-    assert kernel.modules is not None, "a stock kernel has modules"
-    modules = where / "lib/modules" / kernel.release
-    shutil.copytree(kernel.modules, modules, copy_function=_linked, symlinks=True)
-    (modules / "extra").mkdir()
-    shutil.copy(module, modules / "extra")
-    # depmod writes new files and renames them, so those of the store stay as they are.
-    process.run([process.find("depmod", "kmod"), "-b", where, kernel.release], timeout_s=120)
-    return f"{image}:{where}"
-
-
-def _linked(source: str | Path, target: str | Path) -> None:
-    """A hard link; a copy where the store is on another file system."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
+    image = lay_out(kernel, {"extra/labcrash.ko": module}, where / "root")
+    return f"{image}:{where / 'root'}"
