@@ -21,6 +21,7 @@ from typing import Any
 
 from lab.guest import changes, clock, files, io, kmsg, programs, scsi, shell, waiting
 from lab.guest.diagnosis import diagnose
+from lab.guest.entropy import reseed
 from lab.guest.leaks import Snapshot, tainted
 from lab.guest.observation import Observation, Refused, Skip, of_oserror
 from lab.guest.pulse import Pulse
@@ -111,6 +112,7 @@ class Agent:
     def _setup(self, message: dict[str, Any]) -> Observation:
         if self._session is not None:
             raise RuntimeError("a scenario is already set up; tear it down first")
+        reseed(f"{message['token']} {message['seed']}".encode())
         session = Session(message["scenario"], message["token"], message["seed"], root=self._root)
         self._session, self._snapshot, self._token = session, Snapshot(session.configuration), session.token
         started, deadline = time.monotonic(), clock.now() + message.get("timeout_s", SETUP_S)
