@@ -16,10 +16,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from lab.cli.packages import HOST_TOOLS  # noqa: E402 - the lab is not installed yet
+from lab.cli.packages import HOST_TOOLS, lacking_for_builds  # noqa: E402 - the lab is not installed yet
 from lab.machine.image import GUEST_TOOLS  # noqa: E402
 
 VENV = ROOT / ".venv"
+_FOR_TESTS = "[test]"  # the lab's own tests build modules; running scenarios takes no compiler
 _PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/bin:/bin"
 
 
@@ -27,18 +28,23 @@ def main(extras: str) -> int:
     """Exit status for make: 0 when all is there."""
     if sys.version_info < (3, 11):  # noqa: UP036 - nothing has checked it yet
         return _complain(f"python3 is {sys.version.split()[0]}; the lab needs 3.11 or newer")
-    packages = _lacking_packages()
+    packages = _lacking_packages(extras)
     if packages and not _install(packages):
         return 3
     return _make_environment(extras)
 
 
-def _lacking_packages() -> list[str]:
-    lacking = {package for tool, package in {**GUEST_TOOLS, **HOST_TOOLS}.items()
-               if shutil.which(tool, path=_PATH) is None}
+def _lacking_packages(extras: str = "") -> list[str]:
+    lacking = {package for tool, package in {**GUEST_TOOLS, **HOST_TOOLS}.items() if not _has(tool)}
+    if extras == _FOR_TESTS:
+        lacking.update(lacking_for_builds(_has))
     if not (VENV / "bin" / "python").exists() and not _can_make_environments():
         lacking.add("python3-venv")
     return sorted(lacking)
+
+
+def _has(tool: str) -> bool:
+    return shutil.which(tool, path=_PATH) is not None
 
 
 def _can_make_environments() -> bool:

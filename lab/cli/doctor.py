@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 
 from lab import process
 from lab.cli import host, places
-from lab.cli.packages import HOST_TOOLS
+from lab.cli.packages import HOST_TOOLS, lacking_for_builds
 from lab.errors import LabError, MissingTool
 from lab.kernels.kernel import Kernel
 from lab.kernels.resolve import default_spec, resolve
@@ -53,8 +53,8 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="For programs.")
 
 def examine() -> Iterator[Finding]:
     """Every finding; no check stops another."""
-    looks = {"tools": _tools, "Python packages": _python, "QEMU": _qemu, "memory": _memory, "disk": _disk,
-             "kernel": _kernel, "accelerator": _accelerator}
+    looks = {"tools": _tools, "building": _building, "Python packages": _python, "QEMU": _qemu, "memory": _memory,
+             "disk": _disk, "kernel": _kernel, "accelerator": _accelerator}
     for name, look in looks.items():
         try:
             yield from look()
@@ -93,6 +93,23 @@ def _tools() -> Iterator[Finding]:
         yield Finding(f"package {package}", "missing", f"{', '.join(tools)} not found", f"apt-get install {package}")
     if not lacking:
         yield Finding("tools", "good", f"all {len(GUEST_TOOLS) + len(HOST_TOOLS)} programs are there")
+
+
+def _building() -> Iterator[Finding]:
+    """Runs work without: only kernels and modules of a source tree have to be built."""
+    lacking = lacking_for_builds(_has)
+    things = ", ".join(thing for things in lacking.values() for thing in things)
+    yield Finding("building", "weak" if lacking else "good",
+                  f"kernels and modules cannot be built here: {things} not found" if lacking else
+                  "kernels and modules can be built here",
+                  f"apt-get install {' '.join(sorted(lacking))}" if lacking else "")
+
+
+def _has(tool: str) -> bool:
+    try:
+        return bool(process.find(tool, tool))
+    except MissingTool:
+        return False
 
 
 def _qemu() -> Iterator[Finding]:

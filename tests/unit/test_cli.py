@@ -93,7 +93,7 @@ def test_exit_status(outcomes: list[Outcome], status: int) -> None:
 def test_doctor_names_every_missing_package_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lab.process._which", lambda program: None)
     found = list(doctor.examine())
-    named = {f.what.removeprefix("package ") for f in found if f.mend.startswith("apt-get install")}
+    named = {f.what.removeprefix("package ") for f in found if f.what.startswith("package ")}
     assert named == {*GUEST_TOOLS.values(), *HOST_TOOLS.values()}
     assert all(f.state == "missing" for f in found if f.what.startswith("package "))
 
