@@ -1,0 +1,156 @@
+"""Debian's changelog of the kernel: which changes came between two versions, and which of them concern drivers/target.
+
+It names every patch of the stable series by its subject, below the address of the upstream changelog it is from.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.errors import LabError
+from lab.kernels import versions
+from lab.kernels.apt import Apt, Package
+from lab.kernels.companions import Wanted, fetched
+from lab.kernels.debian import LIST_AGE_S
+from lab.kernels.sources import host_sources, wider
+from lab.kernels.store import Store, full_disk_explained, silent
+from lab.kernels.unpack import extract_some
+
+# Small packages of the kernel's source that carry its whole changelog; the archives keep only a few versions of each,
+# but a later version's changelog has all that earlier ones have.
+_CARRIERS = r"^linux-(libc-dev|config-[0-9.]+|support-[0-9].*)$"
+_IN_PACKAGE = ("*/changelog.Debian.gz", "*/changelog.gz")
+_TRIES = 2  # in its own series; in a later one it is rare
+_HEADING = re.compile(r"^linux(?:-[0-9.]+)? \((?P<version>[^)\s]+)\)")
+_UPSTREAM = re.compile(r"/ChangeLog-(?P<release>[0-9][0-9a-z.-]*)\s*$")
+_BULLET = re.compile(r"^(?P<indent> +)(?P<mark>[*+-]) (?P<text>.*)$")
+_REBUILD = re.compile(r"~(?:bpo|deb)\d+[+u]\d+$")
+# What the subjects of patches to drivers/target begin with; "scsi: qla2xxx: target" is another directory.
+_TARGET = re.compile(r'^(?:\[[^\]]+\] *)?(?:Revert ")?(?:scsi: )?(?:(?:firewire: )?sbp-target|target(?:/\w+)?|'
+                     r'iscsi-target|iscsit|cxgbit|tcm_loop|tcm_fc|tcm_remote|tcmu)\s*:')
+
+
+@dataclass(frozen=True)
+class Change:
+    """One item of the changelog; `upstream` is the stable release that it came with, "" for Debian's own."""
+
+    text: str
+    upstream: str
+
+    @property
+    def concerns_target(self) -> bool:
+        """Whether it is a patch to drivers/target, by its subject."""
+        return _TARGET.match(self.text) is not None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the changelog says of one version, items in its order."""
+
+    version: str
+    changes: tuple[Change, ...]
+
+
+def source_version(version: str) -> str:
+    """The version without what a rebuild for another release adds: 6.12.95-1 of 6.12.95-1~bpo12+1."""
+    return _REBUILD.sub("", version)
+
+
+def parse(text: str) -> list[Entry]:
+    """The entries of a changelog (deb-changelog(5)) in its order, newest first. What is no item is left out."""
+    parts = re.split(r"^(?=\S)", text, flags=re.MULTILINE)
+    return [Entry(match["version"], tuple(_changes(part.splitlines()[1:])))
+            for part in parts if (match := _HEADING.match(part))]
+
+
+def _changes(lines: Iterable[str]) -> Iterator[Change]:
+    """An item goes on in lines that are indented deeper than its mark; the address of a stable update is not one."""
+    words: list[str] = []
+    indent, upstream, own = 0, "", ""
+    for line in [*lines, ""]:
+        address, bullet = _UPSTREAM.search(line), _BULLET.match(line)
+        if words and not address and not bullet and line.startswith(" " * (indent + 2)):
+            words.append(line.strip())
+            continue
+        if words:
+            yield Change(" ".join(words), own)
+            words = []
+        if address:
+            upstream = address["release"]
+        elif bullet:
+            if bullet["mark"] == "*":
+                upstream = ""
+            words, indent, own = [bullet["text"].strip()], len(bullet["indent"]), upstream
+
+
+def between(entries: Sequence[Entry], old: str, new: str) -> list[Entry]:
+    """The entries after `old` up to `new`, newest first. Rebuilds of one source count as that source."""
+    low, high = (versions.key(source_version(v)) for v in (old, new))
+    return [entry for entry in entries if low < versions.key(source_version(entry.version)) <= high]
+
+
+def changelog(version: str, store: Store, say: Callable[[str], None] = silent, *,
+              etc: Path = Path("/etc/apt")) -> list[Entry]:
+    """A changelog that has an entry for this version of Debian's kernel, kept in `changelogs/` of the store.
+
+    The first time fetches a package of 1 to 3 MB. LabError when no package that the archives still have carries one.
+    """
+    place = store.root / "changelogs"
+    with store.lock("changelogs", say=say), full_disk_explained(store.root):
+        place.mkdir(parents=True, exist_ok=True)
+        kept = versions.newest_first(path.name.removesuffix(".gz") for path in place.glob("[0-9]*.gz"))
+        for candidate in reversed(_serving(kept, version)):
+            if entries := _entries(place / f"{candidate}.gz", version):
+                return entries
+        for package in _carriers(version, store, say, etc):
+            file = place / f"{source_version(package.version)}.gz"
+            _obtain(package, file, store, say, etc)
+            if entries := _entries(file, version):
+                return entries
+    raise LabError(f"no package that the archives still have carries the changelog of Debian's kernel {version}")
+
+
+def _serving(candidates: Sequence[str], version: str) -> list[str]:
+    """Those that are not older, in the order given."""
+    return [c for c in candidates if versions.compare(source_version(c), source_version(version)) >= 0]
+
+
+def _entries(file: Path, version: str) -> list[Entry]:
+    """What the file has, when it has an entry for the version; none when not. A damaged file is removed."""
+    try:
+        entries = parse(gzip.decompress(file.read_bytes()).decode(errors="replace"))
+    except (OSError, EOFError, ValueError):
+        file.unlink(missing_ok=True)
+        return []
+    wanted = source_version(version)
+    return entries if any(source_version(entry.version) == wanted for entry in entries) else []
+
+
+def _carriers(version: str, store: Store, say: Callable[[str], None], etc: Path) -> list[Package]:
+    """The few packages whose changelog may have the version: the oldest of its own series, one of a later series."""
+    with store.lock("apt", say=say):
+        apt = Apt(store, "wide", wider(host_sources(etc)), say)
+        apt.update(max_age_s=LIST_AGE_S)
+        found = apt.search(_CARRIERS)
+    own = versions.series(version)
+    smallest: dict[str, Package] = {}
+    for package in sorted(found, key=lambda p: p.size_bytes):
+        smallest.setdefault(source_version(package.version), package)
+    serving = _serving(versions.newest_first(smallest), version)[::-1]
+    same = [v for v in serving if versions.series(v) == own]
+    return [smallest[v] for v in [*same[:_TRIES], *[v for v in serving if v not in same][:1]]]
+
+
+def _obtain(package: Package, file: Path, store: Store, say: Callable[[str], None], etc: Path) -> None:
+    """The changelog out of the package, put in its place when whole; nothing when the package has none."""
+    wanted = Wanted(package.name, package.version, lambda _: (), _CARRIERS)
+    with fetched(wanted, store, say, etc) as files, tempfile.TemporaryDirectory(dir=file.parent) as directory:
+        extract_some(files[0], Path(directory), _IN_PACKAGE)
+        for found in sorted(p for p in Path(directory).rglob("changelog*.gz") if p.is_file()):
+            os.replace(found, file)
