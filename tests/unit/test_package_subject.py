@@ -1,0 +1,172 @@
+"""The range of package versions: which kernels it has, how ends are written, what is refused before a fetch.
+
+The store's shelf stands for apt's list: without an archive of Debian in the host's apt, the lab goes on with it.
+"""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.bisect.packages import PackageSubject, package_subject, upstream_tag
+from lab.bisect.subject import CannotTest, Subject
+from lab.errors import LabError, UsageError
+from lab.kernels.store import Store
+
+SHELF = ("6.1.170-3", "6.1.176-1", "6.1.192-2", "6.12.43-1~bpo12+1", "6.12.57-1~bpo12+1", "6.12.90-1~bpo12+1",
+         "6.12.90-1", "6.12.90-2~bpo12+1", "6.12.90-2", "6.12.117-1~deb12u1", "6.12.117-1")
+CHANGELOG = """linux (6.12.90-2) trixie; urgency=high
+
+  * scsi: target: Debian's own
+
+ -- A <a@example.org>  Sun, 01 Nov 2026 10:00:00 +0100
+
+linux (6.12.90-1) trixie; urgency=high
+
+  * New upstream stable update:
+    https://www.kernel.org/pub/linux/kernel/v6.x/ChangeLog-6.12.60
+    - scsi: target: tcm_loop: Fix one
+    - scsi: qla2xxx: target: Fix another
+
+ -- A <a@example.org>  Sat, 31 Oct 2026 10:00:00 +0100
+
+linux (6.12.57-1) trixie; urgency=high
+
+  * scsi: target: too old
+
+ -- A <a@example.org>  Sat, 31 Oct 2025 10:00:00 +0100
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    for version in SHELF:
+        (tmp_path / "store/kernels" / f"debian-{version}").mkdir(parents=True)
+    (tmp_path / "store/changelogs").mkdir()
+    (tmp_path / "store/changelogs/6.12.90-2.gz").write_bytes(gzip.compress(CHANGELOG.encode()))
+    (tmp_path / "etc").mkdir()
+    return Store(tmp_path / "store")
+
+
+def subject(store: Store, good: str, bad: str, said: list[str] | None = None, **how: Any) -> PackageSubject:
+    say = (said if said is not None else []).append
+    return package_subject(good, bad, store, say, etc=store.root.parent / "etc", **how)
+
+
+def test_the_range_is_in_dpkgs_order_without_its_old_end(store: Store) -> None:
+    found: Subject = subject(store, "6.12.43", "debian:6.12.90-2")
+    assert found.history.names == ("6.12.57-1~bpo12+1", "6.12.90-1~bpo12+1", "6.12.90-1", "6.12.90-2~bpo12+1",
+                                   "6.12.90-2")
+    assert found.history.parents == ((), (0,), (1,), (2,), (3,))
+    assert found.title(None) == "Debian's kernel 6.12.43-1~bpo12+1"
+    assert found.title(4) == "Debian's kernel 6.12.90-2"
+
+
+def test_to_find_a_fix_the_bad_end_is_the_old_one(store: Store) -> None:
+    found = subject(store, "6.12.117", "6.12.57", find_fix=True)
+    assert (found.old, found.history.names[-1]) == ("6.12.57-1~bpo12+1", "6.12.117-1")
+    assert len(found.history) == 6
+
+
+def test_a_choice_among_them_keeps_the_ends(store: Store) -> None:
+    found = subject(store, "6.12.43", "6.12.117", among=["6.12.90-1", "6.12.57", "6.1.192"])
+    assert found.history.names == ("6.12.57-1~bpo12+1", "6.12.90-1", "6.12.117-1")
+
+
+def test_nothing_between_leaves_the_ends(store: Store) -> None:
+    said: list[str] = []
+    assert subject(store, "6.12.43", "6.12.57", said).history.names == ("6.12.57-1~bpo12+1",)
+    assert any("no kernel between 6.12.43-1~bpo12+1 and 6.12.57-1~bpo12+1" in line for line in said)
+
+
+def test_several_series_are_allowed_and_said(store: Store) -> None:
+    said: list[str] = []
+    assert len(subject(store, "6.1.170", "6.12.117", said).history) == 10
+    assert any(line.startswith("6.1, 6.12 are branches") for line in said)
+    said.clear()
+    subject(store, "6.12.43", "6.12.117", said)
+    assert not any("branches" in line for line in said)
+
+
+@pytest.mark.parametrize("good, bad, how, words", [
+    ("6.12.60", "6.12.117", {}, "the nearest are 6.12.57-1~bpo12+1 and 6.12.90-1~bpo12+1"),
+    ("9.9", "6.1.170", {}, "the nearest are 6.12.117-1"),
+    ("6.12.117", "6.12.43", {}, "give --find-fix"),
+    ("6.12.43", "6.12.117", {"find_fix": True}, "leave --find-fix out"),
+    ("6.12.43", "6.12.43-1~bpo12+1", {}, "are both 6.12.43-1~bpo12+1"),
+    ("new", "6.12.43", {}, "'new' is not a version"),
+    ("", "6.12.43", {}, "'' is not a version"),
+    ("6.12.43", "6.12.117", {"among": ["6.12.60"]}, "the nearest are")])
+def test_what_is_refused(store: Store, good: str, bad: str, how: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError) as error:
+        subject(store, good, bad, **how)
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_without_apt_and_without_kernels_it_says_why(tmp_path: Path) -> None:
+    with pytest.raises(LabError) as error:
+        package_subject("6.12.43", "6.12.57", Store(tmp_path / "store"), etc=tmp_path)
+    assert "no Debian archive" in str(error.value)
+
+
+@pytest.mark.parametrize("version, tag", [("6.12.57-1~bpo12+1", "v6.12.57"), ("6.1.192-2", "v6.1.192"),
+                                          ("7.3~rc7-1~exp1", "v7.3-rc7"), ("7.3-1", "v7.3")])
+def test_the_tag_of_a_package(version: str, tag: str) -> None:
+    assert upstream_tag(version) == tag
+
+
+def test_the_epilogue_names_the_range_the_command_and_the_entries(store: Store) -> None:
+    found = subject(store, "6.12.43", "6.12.117")
+    assert found.epilogue([1]).splitlines() == [
+        "first bad: 6.12.90-1~bpo12+1; last good: 6.12.57-1~bpo12+1",
+        "upstream range v6.12.57..v6.12.90; bisect it by commits with",
+        "  lab bisect --tree linux-stable --good v6.12.57 --bad v6.12.90 SCENARIO -- drivers/target",
+        "changes to drivers/target in its changelog after 6.12.57-1~bpo12+1:",
+        "  6.12.60   scsi: target: tcm_loop: Fix one"]
+
+
+def test_the_epilogue_of_a_fix_turns_the_ends_round(store: Store) -> None:
+    text = subject(store, "6.12.117", "6.12.43", find_fix=True).epilogue([0])
+    assert "first fixed: 6.12.57-1~bpo12+1; last bad: 6.12.43-1~bpo12+1" in text
+    assert "--find-fix --good v6.12.57 --bad v6.12.43 " in text
+
+
+def test_a_range_that_is_left_is_shown_as_one(store: Store) -> None:
+    text = subject(store, "6.12.43", "6.12.117").epilogue([2, 1, 3])
+    assert "first bad: one of 6.12.90-1~bpo12+1, 6.12.90-1, 6.12.90-2~bpo12+1; last good: 6.12.57-1~bpo12+1" in text
+    assert "v6.12.57..v6.12.90" in text
+    assert text.endswith("  Debian    scsi: target: Debian's own\n  6.12.60   scsi: target: tcm_loop: Fix one")
+
+
+def test_between_builds_there_is_no_upstream_range(store: Store) -> None:
+    found = subject(store, "6.12.43", "6.12.117")
+    rebuilt = found.epilogue([2])
+    assert "one source, built for two releases" in rebuilt and "lab bisect" not in rebuilt
+    patched = found.epilogue([3])
+    assert "both are upstream v6.12.90" in patched and patched.endswith("  Debian    scsi: target: Debian's own")
+
+
+def test_no_changelog_is_one_sentence(store: Store) -> None:
+    found = subject(store, "6.12.43", "6.12.117")
+    assert "Its changelog cannot be shown: " in found.epilogue([len(found.history) - 2]).splitlines()[-1]
+
+
+@pytest.mark.network
+def test_a_version_that_the_archives_do_not_have_cannot_be_tested() -> None:
+    real = package_subject("6.1.170", "6.1.192", Store.default())
+    gone = PackageSubject(type(real.history).linear(["6.1.171-1"]), real.old, False, real.store)
+    with pytest.raises(CannotTest) as error:
+        gone.kernel(0)
+    assert "Debian's kernel 6.1.171-1 cannot be had" in str(error.value)
+
+
+@pytest.mark.network
+def test_the_real_list_leaves_out_what_is_not_usable() -> None:
+    names = package_subject("6.18.5", "7.3.4", Store.default()).history.names
+    assert not [name for name in names if name.startswith(("6.19", "7.0", "7.1"))]
+    with pytest.raises(UsageError, match="listed but not usable"):
+        package_subject("7.0.13", "7.3.4", Store.default())
