@@ -83,7 +83,7 @@ class PackageSubject:
         if source_version(before) == source_version(last):
             return []
         try:
-            found = between(changelog(last, self.store, etc=self.etc), before, last)
+            found = between(changelog(last, self.store, since=before, etc=self.etc), before, last)
         except LabError as error:
             return [f"Its changelog cannot be shown: {error}"]
         listed = dict.fromkeys(c for entry in reversed(found) for c in entry.changes if c.concerns_target)

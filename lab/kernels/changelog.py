@@ -13,20 +13,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.errors import LabError
+from lab.errors import LabError, UsageError
 from lab.kernels import versions
-from lab.kernels.apt import Apt, Package
+from lab.kernels.apt import Apt, NotFetched, Package
 from lab.kernels.companions import Wanted, fetched
 from lab.kernels.debian import LIST_AGE_S
 from lab.kernels.sources import host_sources, wider
 from lab.kernels.store import Store, full_disk_explained, silent
-from lab.kernels.unpack import extract_some
+from lab.kernels.unpack import DamagedPackage, extract_some
 
 # Small packages of the kernel's source that carry its whole changelog; the archives keep only a few versions of each,
 # but a later version's changelog has all that earlier ones have.
 _CARRIERS = r"^linux-(libc-dev|config-[0-9.]+|support-[0-9].*)$"
 _IN_PACKAGE = ("*/changelog.Debian.gz", "*/changelog.gz")
-_TRIES = 2  # in its own series; in a later one it is rare
+_TRIES = 4  # in its own series
 _HEADING = re.compile(r"^linux(?:-[0-9.]+)? \((?P<version>[^)\s]+)\)")
 _UPSTREAM = re.compile(r"/ChangeLog-(?P<release>[0-9][0-9a-z.-]*)\s*$")
 _BULLET = re.compile(r"^(?P<indent> +)(?P<mark>[*+-]) (?P<text>.*)$")
@@ -95,56 +95,60 @@ def between(entries: Sequence[Entry], old: str, new: str) -> list[Entry]:
     return [entry for entry in entries if low < versions.key(source_version(entry.version)) <= high]
 
 
-def changelog(version: str, store: Store, say: Callable[[str], None] = silent, *,
+def changelog(version: str, store: Store, say: Callable[[str], None] = silent, *, since: str = "",
               etc: Path = Path("/etc/apt")) -> list[Entry]:
-    """A changelog that has an entry for this version of Debian's kernel, kept in `changelogs/` of the store.
+    """A changelog with an entry for this version of Debian's kernel that reaches back to `since` where that is given.
 
-    The first time fetches a package of 1 to 3 MB. LabError when no package that the archives still have carries one.
+    Kept in `changelogs/` of the store; the first time fetches a package of 1 to 3 MB. LabError when no package that the
+    archives still have carries one.
     """
-    place = store.root / "changelogs"
+    place, failed = store.root / "changelogs", ""
     with store.lock("changelogs", say=say), full_disk_explained(store.root):
         place.mkdir(parents=True, exist_ok=True)
         kept = versions.newest_first(path.name.removesuffix(".gz") for path in place.glob("[0-9]*.gz"))
-        for candidate in reversed(_serving(kept, version)):
-            if entries := _entries(place / f"{candidate}.gz", version):
+        for candidate in _not_older(kept, version):
+            if entries := _entries(place / f"{candidate}.gz", version, since):
                 return entries
         for package in _carriers(version, store, say, etc):
             file = place / f"{source_version(package.version)}.gz"
-            _obtain(package, file, store, say, etc)
-            if entries := _entries(file, version):
+            try:
+                _obtain(package, file, store, say, etc)
+            except (NotFetched, DamagedPackage, UsageError) as error:  # listed, but there no more: others may be
+                failed = f" ({error})"
+            if entries := _entries(file, version, since):
                 return entries
-    raise LabError(f"no package that the archives still have carries the changelog of Debian's kernel {version}")
+    raise LabError("no package that the archives still have carries the changelog of Debian's kernel "
+                   f"{version}{failed}")
 
 
-def _serving(candidates: Sequence[str], version: str) -> list[str]:
-    """Those that are not older, in the order given."""
+def _not_older(candidates: Sequence[str], version: str) -> list[str]:
+    """Those versions whose changelog may have an entry for this one, in the order given."""
     return [c for c in candidates if versions.compare(source_version(c), source_version(version)) >= 0]
 
 
-def _entries(file: Path, version: str) -> list[Entry]:
-    """What the file has, when it has an entry for the version; none when not. A damaged file is removed."""
+def _entries(file: Path, version: str, since: str) -> list[Entry]:
+    """What the file has, when that is all that is asked for (some are cut off at an age); a damaged file is removed."""
     try:
         entries = parse(gzip.decompress(file.read_bytes()).decode(errors="replace"))
     except (OSError, EOFError, ValueError):
         file.unlink(missing_ok=True)
         return []
-    wanted = source_version(version)
-    return entries if any(source_version(entry.version) == wanted for entry in entries) else []
+    have = {source_version(entry.version) for entry in entries}
+    whole = not since or any(versions.compare(v, source_version(since)) <= 0 for v in have)
+    return entries if source_version(version) in have and whole else []
 
 
 def _carriers(version: str, store: Store, say: Callable[[str], None], etc: Path) -> list[Package]:
-    """The few packages whose changelog may have the version: the oldest of its own series, one of a later series."""
+    """A few packages to try: of its own series the newest, which the archives keep longest, then of a later series."""
     with store.lock("apt", say=say):
         apt = Apt(store, "wide", wider(host_sources(etc)), say)
         apt.update(max_age_s=LIST_AGE_S)
         found = apt.search(_CARRIERS)
-    own = versions.series(version)
-    smallest: dict[str, Package] = {}
-    for package in sorted(found, key=lambda p: p.size_bytes):
-        smallest.setdefault(source_version(package.version), package)
-    serving = _serving(versions.newest_first(smallest), version)[::-1]
-    same = [v for v in serving if versions.series(v) == own]
-    return [smallest[v] for v in [*same[:_TRIES], *[v for v in serving if v not in same][:1]]]
+    by_name = sorted(found, key=lambda p: p.name)  # linux-config-*, the smallest, first
+    fitting = _not_older(versions.newest_first(p.version for p in found), version)
+    ordered = [p for v in fitting for p in by_name if p.version == v]
+    own = [p for p in ordered if versions.series(p.version) == versions.series(version)]
+    return own[:_TRIES] + [p for p in ordered if p not in own][-1:]
 
 
 def _obtain(package: Package, file: Path, store: Store, say: Callable[[str], None], etc: Path) -> None:

@@ -43,6 +43,8 @@ linux (6.12.5-1) trixie; urgency=medium
 
  -- A Maintainer <a@example.org>  Thu, 01 Oct 2026 10:00:00 +0100
 """
+LONG = ("scsi: target: core: Fix something that is so long that its subject goes on in the next line "
+        "(CVE-2026-0001)")
 
 
 def target_changes(old: str, new: str) -> list[tuple[str, str]]:
@@ -51,8 +53,7 @@ def target_changes(old: str, new: str) -> list[tuple[str, str]]:
 
 def test_items_go_on_over_lines_and_know_their_stable_release() -> None:
     assert target_changes("6.12.5-1", "6.12.7-1") == [
-        ("6.12.6", "scsi: target: core: Fix something that is so long that its subject goes on in the next line"
-                   + " (CVE-2026-0001)"),
+        ("6.12.6", LONG),
         ("6.12.6", "[arm64] scsi: target: iblock: Another one"),
         ("6.12.7", "scsi: target: tcm_loop: A third one"),
         ("", "scsi: target: A patch of Debian's own")]
@@ -104,6 +105,14 @@ def test_a_kept_changelog_of_a_later_version_serves_without_apt(tmp_path: Path) 
         changelog("6.12.6-1", store, etc=tmp_path)
     with pytest.raises(LabError):  # older than what was asked for
         changelog("6.12.9-1", store, etc=tmp_path)
+
+
+def test_a_changelog_that_is_cut_off_does_not_serve_an_older_beginning(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    keep(store, "6.12.7-1", gzip.compress(TEXT.encode()))
+    assert changelog("6.12.7-1", store, since="6.12.5-1~bpo12+1", etc=tmp_path)
+    with pytest.raises(LabError):
+        changelog("6.12.7-1", store, since="6.12.3-1", etc=tmp_path)
 
 
 def test_a_damaged_kept_changelog_is_removed(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def check(subject: PackageSubject, found: int, fix: str) -> str:
     """The fix stands in the changelog after the last bad version, and nowhere else between the ends."""
     names = (subject.old, *subject.history.names)
     before, first = names[found], names[found + 1]
-    entries = changelog(names[-1], subject.store)
+    entries = changelog(names[-1], subject.store, since=names[0])
     upstream = {c.upstream for e in between(entries, before, first) for c in e.changes if c.text.startswith(fix)}
     everywhere = {c.upstream for e in between(entries, names[0], names[-1]) for c in e.changes
                   if c.text.startswith(fix)}
