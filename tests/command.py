@@ -48,6 +48,12 @@ class Ran:
         """Every result.json of the newest session."""
         return [json.loads(path.read_text()) for path in sorted(self.session.glob("*/*/result.json"))]
 
+    def wrong(self) -> list[tuple[str, str, list[str]]]:
+        """The runs that neither passed nor failed as a known bug does that has a fix upstream."""
+        return [(r["id"], r["outcome"], [x["text"] for x in r["reasons"]]) for r in self.all_results()
+                if r["outcome"] != "pass" and not (r["outcome"] == "xfail" and r["known"]
+                                                   and all(bug["fixed"] != "open" for bug in r["known"]))]
+
     def outcomes(self) -> dict[str, str]:
         """Run id -> outcome, of every case of junit.xml: pass, skip, error or fail."""
         cases = ElementTree.parse(self.session / "junit.xml").iter("testcase")
