@@ -1,4 +1,4 @@
-"""JUnit XML by junit-xml: a suite for each kernel, a case for each scenario with its matrix values."""
+"""JUnit XML by junit-xml: a suite for each kernel, a case for each scenario with its matrix values, and each repeat."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def render(suites: Sequence[tuple[str, dict[str, str], Sequence[Result]]], *, st
 
 
 def _case(suite: str, result: Result, strict_known: bool) -> junit_xml.TestCase:
-    case = junit_xml.TestCase(clean(result.id), classname=f"{suite}.{result.scenario}", elapsed_sec=result.seconds,
+    case = junit_xml.TestCase(clean(result.case), classname=f"{suite}.{result.scenario}", elapsed_sec=result.seconds,
                               allow_multiple_subelements=True)
     if result.outcome in (Outcome.XFAIL, Outcome.XPASS):
         _add_known(case, result, strict_known)
@@ -88,6 +88,8 @@ def _add(case: junit_xml.TestCase, reason: Reason, result: Result) -> None:
 def _properties(result: Result) -> ElementTree.Element:
     element = ElementTree.Element("properties")
     named = {**result.properties, **{f"matrix.{k}": str(v) for k, v in result.values.items()}}
+    if result.number > 1:
+        named["repeat"] = str(result.number)
     if result.known:
         named |= {"known-bug": ", ".join(k.bug for k in result.known), "outcome": result.outcome.value}
     if result.cause is not None:

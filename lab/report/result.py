@@ -100,6 +100,11 @@ class Known:
         return f"known bug {self.bug} ({'open' if self.fixed == 'open' else f'fixed by {self.fixed}'}): {self.summary}"
 
 
+def case_name(run_id: str, number: int) -> str:
+    """The first run keeps its id, so that a case is the same one however often it is repeated; then #2, #3, ..."""
+    return run_id if number == 1 else f"{run_id}#{number}"
+
+
 @dataclass(frozen=True)
 class Result:
     """The verdict on one run directory."""
@@ -120,6 +125,12 @@ class Result:
     worst: str = ""  # title of the most severe kernel failure
     known: list[Known] = field(default_factory=list)  # the known bugs that it showed, or (XPASS) should have shown
     judged: Outcome | None = None  # the outcome before known bugs were looked at, where they changed it
+    number: int = 1  # among the repeats of this run
+
+    @property
+    def case(self) -> str:
+        """What it is called among all results of its kernel."""
+        return case_name(self.id, self.number)
 
     @property
     def cause(self) -> Reason | None:

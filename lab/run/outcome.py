@@ -40,4 +40,4 @@ def not_run(plan: RunPlan, outcome: Outcome, reasons: list[str], directory: str)
     return Result(id=plan.id, scenario=plan.scenario.scenario, outcome=outcome,
                   reasons=[Reason(outcome, r) for r in reasons], steps=[], faults=[], notes=[], seconds=0.0, origin="",
                   repeat=plan.repeat_command(), directory=directory, values=plan.values,
-                  properties=properties(plan, ""))
+                  properties=properties(plan, ""), number=plan.number)

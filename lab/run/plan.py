@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.console.finding import Finding
+from lab.report.result import case_name
 from lab.scenario.expect import KernelExpect
 from lab.scenario.types import Scenario
 
@@ -42,7 +43,8 @@ class Environment:
 
 @dataclass(frozen=True)
 class RunPlan:
-    """One scenario on one kernel. `token` marks its steps in the kernel log, `seed` drives all that is random."""
+    """One scenario on one kernel. `token` marks its steps in the kernel log, `seed` drives all that is random. `number`
+    tells repeats of a run apart; the first is 1."""
 
     id: str
     word: str  # what chooses it on the command line: its id, or its file when that is outside the library
@@ -56,7 +58,13 @@ class RunPlan:
     fresh_boot: bool = False
     dump_core: bool = False
     memory_mib: int = 512  # of its guest
+    number: int = 1
     token: str = field(default_factory=lambda: secrets.token_hex(8))
+
+    @property
+    def case(self) -> str:
+        """What this run is called among all of its kernel: its id, and the number of a repeat."""
+        return case_name(self.id, self.number)
 
     def step_deadline_s(self, index: int) -> float:
         """Seconds that step `index` may take on this machine."""

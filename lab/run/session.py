@@ -8,7 +8,7 @@ import os
 import queue
 import re
 import threading
-from collections import defaultdict
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -20,27 +20,22 @@ from lab.errors import LabError
 from lab.machine.vm import BootFailed
 from lab.report.result import Outcome, Reason, Result, worst
 from lab.run import runner
-from lab.run.decoding import Decoding
+from lab.run.durations import Durations
+from lab.run.intake import NOT_RUN, Intake
+from lab.run.job import Batch, Job, batch_of
 from lab.run.known import KnownBug, apply_known
 from lab.run.outcome import not_run
 from lab.run.plan import RunPlan
 from lab.run.record import Recorder
-from lab.run.runner import Guests
+from lab.run.schedule import Schedule
 from lab.run.verdict import verdict
 from lab.run.watch import Interrupted
 
+__all__ = ["Job", "Progress", "Session", "folder_name", "new_directory"]
+
 _DEAD = "not run: this kernel does not boot, as another result of it says"
 _JOIN_S = 30.0  # for a worker to end its guest after an interrupt
-
-
-@dataclass(frozen=True)
-class Job:
-    """One planned run, where its guests come from, why it is skipped, if it is, and what decodes its failures."""
-
-    plan: RunPlan
-    guests: Guests | None
-    skip: tuple[str, ...] = ()
-    decoding: Decoding | None = None
+_FETCH_END_S = 1.0  # for a kernel that is being made ready after an interrupt; then it is left to die with the lab
 
 
 @dataclass(frozen=True)
@@ -54,15 +49,16 @@ class Progress:
 @dataclass
 class Session:
     """Runs jobs with `width` workers and yields progress; `stop` ends it early, with what is known. `bugs`: what is
-    expected to fail."""
+    expected to fail. `room`: how many ordinary guests fit into memory, None for any number."""
 
     directory: Path
     width: int
     bugs: Sequence[KnownBug] = ()
+    durations: Durations | None = None
+    room: int | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     interrupted: bool = False
-    _gates: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
-    _dead: set[str] = field(default_factory=set)
+    total: int = 0  # results that will come, as far as that is known
     _boot_notes: dict[str, list[str]] = field(default_factory=dict)
 
     def interrupt(self) -> None:
@@ -70,46 +66,93 @@ class Session:
         self.interrupted = True
         self.stop.set()
 
-    def run(self, jobs: list[Job]) -> Iterator[Progress]:
-        """Progress as it comes, from the caller's thread. Every job ends in exactly one result."""
-        todo: queue.SimpleQueue[Job] = queue.SimpleQueue()
-        for job in jobs:
-            todo.put(job)
-        done: queue.SimpleQueue[Progress] = queue.SimpleQueue()
-        threads = [threading.Thread(target=self._work, args=(todo, done.put), name=f"guest-{n}", daemon=True)
-                   for n in range(min(self.width, len(jobs)))]
-        for thread in threads:
+    def run(self, jobs: Sequence[Job]) -> Iterator[Progress]:
+        """`run_batches` of jobs that are already made."""
+        return self.run_batches([batch_of(jobs)])
+
+    def run_batches(self, batches: Sequence[Batch]) -> Iterator[Progress]:
+        """Progress as it comes, from the caller's thread. Every job ends in exactly one result; kernels are made ready
+        one after the other while the runs of others go on."""
+        schedule, done = Schedule(self.width, self._estimate, self.room), queue.SimpleQueue[Progress]()
+        intake = Intake(batches, schedule.add)
+        self.total = intake.expected
+        threads = [threading.Thread(target=self._work, args=(schedule, done.put), name=f"guest-{n}", daemon=True)
+                   for n in range(max(1, min(self.width, self.total)))]
+        feeder = threading.Thread(target=intake.feed, args=(self.stop.is_set,), name="kernels", daemon=True)
+        for thread in (feeder, *threads):
             thread.start()
-        left = len(jobs)
         try:
-            while left:
-                with contextlib.suppress(queue.Empty):
-                    progress = done.get(timeout=0.1)  # short, so that a signal's handler runs soon
-                    left -= progress.result is not None
-                    yield progress
+            yield from self._progress(done, intake)
         finally:
             self.stop.set()
+            schedule.close()
             for thread in threads:
                 thread.join(_JOIN_S)
+            if self.durations is not None:
+                self.durations.save()
 
-    def _work(self, todo: queue.SimpleQueue[Job], put: Callable[[Progress], None]) -> None:
-        while True:
+    def _progress(self, done: queue.SimpleQueue[Progress], intake: Intake) -> Iterator[Progress]:
+        finished, stopped_at = 0, 0.0
+        while not intake.ended or finished < intake.expected:
+            if self.stop.is_set() and not intake.ended:
+                stopped_at = stopped_at or time.monotonic()
+                if time.monotonic() > stopped_at + _FETCH_END_S:
+                    intake.abandon()
+            self.total = intake.expected
+            with contextlib.suppress(queue.Empty):
+                progress = done.get(timeout=0.1)  # short, so that a signal's handler runs soon
+                finished += progress.result is not None
+                self._note(progress)
+                yield progress
+        self.total = intake.expected
+
+    def _note(self, progress: Progress) -> None:
+        if self.durations is not None and progress.result is not None:
+            self.durations.note(progress.plan, progress.result)
+
+    def _estimate(self, job: Job) -> float:
+        """One worker alone goes by the order that was asked for: there is nothing to gain."""
+        return self.durations.estimate(job.plan) if self.durations is not None and self.width > 1 else 0.0
+
+    def _work(self, schedule: Schedule, put: Callable[[Progress], None]) -> None:
+        while (task := schedule.take(self.stop.is_set)) is not None:
             try:
-                job = todo.get_nowait()
-            except queue.Empty:
-                return
-            if self.stop.is_set():
-                put(Progress(job.plan, not_run(job.plan, Outcome.SKIP, ["interrupted before it ran"], "")))
-            else:
-                put(Progress(job.plan, None))
-                put(Progress(job.plan, self._one(job)))
+                if task.prepare:
+                    self._prepare(task.job, schedule, put)
+                else:
+                    self._carry_out(task.job, put)
+            finally:
+                schedule.done(task)
+
+    def _carry_out(self, job: Job, put: Callable[[Progress], None]) -> None:
+        if job.refused is not None:
+            outcome, why = job.refused
+            put(Progress(job.plan, not_run(job.plan, outcome, [why], "")))
+        elif self.stop.is_set():
+            put(Progress(job.plan, not_run(job.plan, Outcome.SKIP, [NOT_RUN], "")))
+        else:
+            put(Progress(job.plan, None))
+            put(Progress(job.plan, self._one(job)))
+
+    def _prepare(self, job: Job, schedule: Schedule, put: Callable[[Progress], None]) -> None:
+        """Make the checkpoint of a kernel. One that does not boot is said by its first run, not by every scenario."""
+        name, guests = job.plan.kernel.name, job.guests
+        assert guests is not None
+        try:
+            guests.prepare(self._watch)
+            self._boot_notes[name] = _said_at_boot(guests.boot_console())
+        except BootFailed:
+            first, *others = schedule.give_up(name)
+            self._carry_out(first, put)
+            for other in others:
+                put(Progress(other.plan, not_run(other.plan, Outcome.SKIP, [_DEAD], "")))
+        except Exception:  # whatever it is, each run meets it again, and reports it
+            return
 
     def _one(self, job: Job) -> Result:
         plan, guests = job.plan, job.guests
-        directory = self.directory / plan.kernel.name / folder_name(plan.id)
+        directory = self.directory / plan.kernel.name / folder_name(plan.case)
         try:
-            if guests is not None and not job.skip and not self._boots(plan, guests):
-                return not_run(plan, Outcome.SKIP, [_DEAD], "")
             directory.mkdir(parents=True)
             plan.save(directory)
             if guests is None or job.skip:
@@ -131,29 +174,13 @@ class Session:
         if self.stop.is_set():
             raise Interrupted("interrupted while the kernel booted")
 
-    def _boots(self, plan: RunPlan, guests: Guests) -> bool:
-        """Let the first run of a kernel make its checkpoint. False when an earlier run has reported that the kernel
-        does not boot: that is said once, not for every scenario."""
-        name = plan.kernel.name
-        with self._gates[name]:
-            if name in self._dead:
-                return False
-            try:
-                if not plan.fresh_boot:
-                    guests.prepare(self._watch)
-                    self._boot_notes.setdefault(name, _said_at_boot(guests.boot_console()))
-            except BootFailed:
-                self._dead.add(name)  # this run goes on, and reports it
-            except LabError:
-                pass  # it meets this run again, and is reported there
-            return True
-
 
 def _salvaged(plan: RunPlan, bug: str, directory: Path) -> Result:
     """A run that an error of the lab broke off: what was written down until then is judged all the same."""
     with contextlib.suppress(Exception):
         result = verdict(directory)
-        reasons = [*result.reasons, Reason(Outcome.ERROR, bug)]
+        # What the kernel did comes first; that files are missing follows from the bug.
+        reasons = sorted([Reason(Outcome.ERROR, bug), *result.reasons], key=lambda r: r.outcome is not Outcome.FAIL)
         result = replace(result, reasons=reasons, outcome=worst(r.outcome for r in reasons))
         result.save(directory)
         return result
@@ -187,7 +214,7 @@ def _record_skip(directory: Path, reasons: tuple[str, ...]) -> None:
 
 def folder_name(run_id: str) -> str:
     """A run's id as one component of a path: stable, and different for different ids."""
-    plain = re.sub(r"[^A-Za-z0-9._=,\[\]+-]", "_", run_id)[:150]
+    plain = re.sub(r"[^A-Za-z0-9._=,\[\]+#-]", "_", run_id)[:150]
     return plain if plain == run_id else f"{plain}-{hashlib.sha256(run_id.encode()).hexdigest()[:8]}"
 
 

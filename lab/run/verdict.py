@@ -33,7 +33,7 @@ def verdict(directory: Path) -> Result:
         outcome=worst(r.outcome for r in found) if found else Outcome.PASS, reasons=found, steps=steps,
         faults=faults.listed(cause), notes=_notes(evidence, faults), seconds=record.end.seconds if record.end else 0.0,
         origin=origin, repeat=plan.repeat_command(), directory=str(directory), values=plan.values,
-        properties=properties(plan, origin), worst=faults.worst)
+        properties=properties(plan, origin), worst=faults.worst, number=plan.number)
 
 
 def _step(evidence: Evidence, index: int, title: str) -> StepResult:
