@@ -454,7 +454,7 @@ def _fio_bytes(value: Any) -> int | None:
 
 
 def main() -> None:
-    from lab.cli.runs import selected
+    from lab.cli.options import selected
     for run in selected(sys.argv[1:]):
         made = twin(run.scenario)
         print(made.script.removeprefix(PRELUDE.read_text()))

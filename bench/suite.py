@@ -36,7 +36,7 @@ from shell_twin import twin  # noqa: E402
 from lab import process  # noqa: E402
 from lab.cli import host  # noqa: E402
 from lab.cli.jobs import word_of  # noqa: E402
-from lab.cli.runs import selected  # noqa: E402
+from lab.cli.options import selected  # noqa: E402
 from lab.errors import LabError  # noqa: E402
 from lab.kernels.resolve import default_spec  # noqa: E402
 from lab.kernels.store import Store  # noqa: E402

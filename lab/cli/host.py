@@ -84,6 +84,11 @@ def default_width(memory_mib: int = 512) -> int:
     return max(1, min(len(os.sched_getaffinity(0)), available_mib() // cost_mib))
 
 
+def room() -> int:
+    """How many ordinary guests fit into the memory that is available, at least one."""
+    return max(1, available_mib() // _GUEST_COST_MIB)
+
+
 def available_mib() -> int:
     """MemAvailable of /proc/meminfo in MiB; LabError where there is no such line."""
     for line in Path("/proc/meminfo").read_text().splitlines():

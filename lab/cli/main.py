@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from lab.cli import check, decode, doctor, kernel, lists, runs, scan, shell
+from lab.cli import check, decode, doctor, git_bisect, judge, kernel, lists, runs, scan, shell
 from lab.errors import LabError
 from lab.problems import Problems
 
@@ -16,7 +16,7 @@ app = typer.Typer(
     help="Boots Linux kernels in light VMs, drives the LIO target through tcm_loop, and reports JUnit.",
 )
 app.command("run")(runs.run)
-app.command("judge")(runs.judge)
+app.command("judge")(judge.judge)
 app.add_typer(lists.app, name="list", help="What there is: scenarios, kernels.")
 app.add_typer(kernel.app, name="kernel", help="Kernels: list, fetch, build, remove, prune.")
 app.command("check")(check.check)
@@ -29,7 +29,14 @@ app.command("prepare")(runs.prepare)
 
 
 def entry() -> None:
-    """The console script. Exit codes: architecture.md; 2 wrong usage, 3 the lab failed, 130 interrupted."""
+    """The console script. Under `git bisect run` no error may look like a bad commit."""
+    if git_bisect.OPTION in sys.argv:
+        git_bisect.stopping(_entry)
+    _entry()
+
+
+def _entry() -> None:
+    """Exit codes: architecture.md; 2 wrong usage, 3 the lab failed, 130 interrupted."""
     try:
         app()
     except Problems as error:

@@ -30,9 +30,10 @@ class Screen:
         if self._live is None:
             print(f"lab: {total} runs, {width} side by side", file=sys.stderr, flush=True)
 
-    def show(self, progress: Progress) -> None:
-        """Take in that a run began or ended."""
-        name = f"{progress.plan.kernel.name} {progress.plan.id}"
+    def show(self, progress: Progress, total: int | None = None) -> None:
+        """Take in that a run began or ended; `total` where it has changed."""
+        self._total = total or self._total
+        name = f"{progress.plan.kernel.name} {progress.plan.case}"
         if progress.result is None:
             self._running[name] = time.monotonic()
             return

@@ -1,61 +1,34 @@
-"""`lab run`, `lab judge` and `lab prepare`."""
+"""`lab run` and `lab prepare`."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import types
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, NoReturn
 
 import typer
 
-from lab.cli import host, places
+from lab.cli import git_bisect, host, places, words
+from lab.cli.execute import execute
 from lab.cli.host import say
-from lab.cli.jobs import Manner, vm_jobs
-from lab.cli.progress import Screen
-from lab.errors import LabError, UsageError
+from lab.cli.jobs import Manner, vm_batches, vm_jobs
+from lab.cli.options import Kernels, Known, NoKnown, Results, StrictKnown, Words, known_bugs, selected
+from lab.cli.report import report
+from lab.errors import BuildFailed, UsageError
 from lab.kernels.resolve import default_spec
 from lab.kernels.store import Store
-from lab.problems import Problems
-from lab.report import junit
-from lab.report.result import Outcome, Result, exit_status
-from lab.report.table import table
-from lab.report.text import known_entry
-from lab.run.known import KnownBug, apply_known, load_known
-from lab.run.session import Job, Session, new_directory
-from lab.run.verdict import verdict
-from lab.scenario.library import load_library, select
+from lab.run.job import Batch, batch_of
+from lab.run.session import new_directory
 from lab.scenario.load import ScenarioRun
-
-Words = Annotated[list[str] | None, typer.Argument(
-    metavar="SCENARIO|TAG|FILE", help="Names, tags, run ids or files of scenarios; none: all of the library.")]
-Kernels = Annotated[list[str] | None, typer.Option(
-    "-k", "--kernel", metavar="KERNEL",
-    help="A name of kernels/*.yaml, debian:6.12, a built tree, a bzImage. Repeatable.")]
-Results = Annotated[Path, typer.Option("--results", help="Where session folders are made.")]
-
-
-Known = Annotated[Path, typer.Option("--known", metavar="FILE", help="Known bugs; docs/known-bugs.md.")]
-NoKnown = Annotated[bool, typer.Option("--no-known", help="No bug is known: every failure is one.")]
-StrictKnown = Annotated[bool, typer.Option("--strict-known",
-                                           help="A pass in spite of a known bug is a failure.")]
-
-
-@dataclass(frozen=True)
-class _Bugs:
-    """What is known, and whether a pass in spite of it is a failure."""
-
-    known: list[KnownBug]
-    strict: bool
 
 
 def run(
-    words: Words = None,
+    scenarios: Words = None,
     kernels: Kernels = None,
+    flavor: Annotated[str, typer.Option("--flavor", metavar="NAME", help="Build kernels that are given as source (a "
+                                                                         "tree, git:, source:) in this flavor.")] = "",
+    repeat: Annotated[int, typer.Option("--repeat", min=1, max=1000, metavar="N",
+                                        help="Make each run N times, each in a fresh guest.")] = 1,
+    vary_seed: Annotated[bool, typer.Option("--vary-seed", help="Another seed for each repeat.")] = False,
     results: Results = places.RESULTS,
     jobs: Annotated[int | None, typer.Option("-j", min=1, help="Guests side by side; default: what cores and "
                                                                "memory allow.")] = None,
@@ -68,130 +41,66 @@ def run(
                                                           "used anyway.")] = False,
     machine: Annotated[str | None, typer.Option(metavar="ssh://[USER@]HOST[:PORT]",
                                                 help="Run on this machine instead of VMs.")] = None,
+    bisecting: Annotated[bool, typer.Option(git_bisect.OPTION, help="For `git bisect run`. Exit: 0 good, 1 bad, 125 "
+                                                                    "cannot tell, 128 and above: stop.")] = False,
+    fingerprint: Annotated[str | None, typer.Option(metavar="F", help="With --git-bisect: only this failure is bad.")
+                           ] = None,
     known: Known = places.KNOWN_BUGS,
     no_known: NoKnown = False,
     strict_known: StrictKnown = False,
 ) -> None:
     """Run scenarios on kernels, and say what happened. Exit: 0 passed, 1 a kernel failed, 2 usage, 3 lab, 130 stop."""
-    chosen = selected(words or [])
-    bugs = _Bugs([] if no_known else known_bugs(known), strict_known)
-    manner = Manner(seed=seed, fresh_boot=fresh_boot, dump_core=dump_core, decode=decode)
-    raise typer.Exit(_run(chosen, kernels or [], results, jobs, manner, machine, bugs))
+    chosen = selected(scenarios or [])
+    bugs = [] if no_known else known_bugs(known)
+    manner = Manner(seed=seed, fresh_boot=fresh_boot, dump_core=dump_core, decode=decode, repeat=repeat,
+                    vary_seed=vary_seed, flavor=flavor)
+    wanted = _wanted(kernels or [], machine, flavor, bisecting=bisecting, fingerprint=fingerprint)
+    try:
+        batches = _batches(chosen, wanted, machine, manner)
+    except BuildFailed as error:
+        if not bisecting:
+            raise
+        _answer(git_bisect.CANNOT_TELL, f"cannot tell: {error}")
+    directory = new_directory(results)
+    done = execute(batches, directory, width=1 if machine else jobs, bugs=bugs)
+    status = report(directory, done, strict_known=strict_known)
+    if bisecting:
+        _answer(*git_bisect.answer(done.results, fingerprint, interrupted=done.interrupted, strict_known=strict_known))
+    raise typer.Exit(status)
 
 
-def selected(words: list[str]) -> list[ScenarioRun]:
-    """The runs that words choose from the library; a file outside of it may be named by its path."""
-    places.need_checkout()
-    library = load_library(places.SCENARIOS)
-    if library.problems and not words:
-        raise Problems(library.problems)
-    return select(library, words)
+def _answer(status: int, why: str) -> NoReturn:
+    say(f"for git bisect: {why}")
+    raise git_bisect.Verdict(status)
 
 
-def _run(chosen: list[ScenarioRun], kernels: list[str], results: Path, width: int | None, manner: Manner,
-         machine: str | None, bugs: _Bugs) -> int:
+def _wanted(kernels: Sequence[str], machine: str | None, flavor: str, *, bisecting: bool, fingerprint: str | None,
+            ) -> list[str]:
+    """The kernels that are asked for, patterns expanded. UsageError for options that do not go together."""
+    if machine is not None and (kernels or flavor):
+        raise UsageError("--machine runs on the kernel that the machine runs; leave -k and --flavor out")
+    if fingerprint is not None and not bisecting:
+        raise UsageError(f"--fingerprint is the failure that {git_bisect.OPTION} looks for; give both")
+    found = [] if machine is not None else words.expanded(kernels or [default_spec()], flavor)
+    if bisecting:
+        git_bisect.check(found if kernels else [], fingerprint)
+    return found
+
+
+def _batches(chosen: list[ScenarioRun], kernels: list[str], machine: str | None, manner: Manner) -> list[Batch]:
+    """One kernel is made ready now, and what is wrong with it is an error of the command; of several one that cannot be
+    had is a result, and the others run."""
     if machine is not None:
         from lab.cli.remote import remote_jobs  # paramiko takes a third of a second to import
 
-        if kernels:
-            raise UsageError("--machine runs on the kernel that the machine runs; leave -k out")
-        planned, width = remote_jobs(machine, chosen, manner.seed), 1
-    else:
-        planned = vm_jobs(chosen, kernels or [default_spec()], manner)
-        width = width or host.default_width(max(job.plan.memory_mib for job in planned))
-    directory = new_directory(results)
-    session = Session(directory, width, bugs.known)
-    with _stoppable(session), Screen(len(planned), session.width) as screen:
-        finished = _conduct(session, planned, screen)
-    return _report(directory, planned, finished, interrupted=session.interrupted, strict_known=bugs.strict)
-
-
-def _conduct(session: Session, planned: list[Job], screen: Screen) -> list[Result]:
-    finished = []
-    for progress in session.run(planned):
-        screen.show(progress)
-        if progress.result is not None:
-            finished.append(progress.result)
-    return finished
-
-
-def known_bugs(path: Path) -> list[KnownBug]:
-    """The bugs of a file; without the lab's own file none is known. Raises Problems for what is wrong in it."""
-    return load_known(path) if path != places.KNOWN_BUGS or path.exists() else []
-
-
-@contextlib.contextmanager
-def _stoppable(session: Session) -> Iterator[None]:
-    """SIGINT and SIGTERM stop the session with what is known; a second one ends the lab at once (every QEMU dies
-    with it: PR_SET_PDEATHSIG)."""
-
-    def on_signal(number: int, _frame: types.FrameType | None) -> None:
-        if session.stop.is_set():
-            os._exit(128 + number)
-        session.interrupt()
-        say("stopping: what is known is written down; once more ends at once")
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _report(directory: Path, planned: list[Job], finished: list[Result], *, interrupted: bool,
-            strict_known: bool) -> int:
-    """JUnit and the table; what is known is printed even when it cannot be written."""
-    by_kernel: dict[str, list[Result]] = {}
-    for result in _in_order(finished, planned):
-        by_kernel.setdefault(result.properties["kernel.name"], []).append(result)
-    print(table(by_kernel, directory))
-    status = exit_status((r.outcome for r in finished), interrupted=interrupted, strict_known=strict_known)
-    try:
-        junit.write(directory / "junit.xml", [(name, _common(results), results)
-                                              for name, results in by_kernel.items()], strict_known=strict_known)
-    except OSError as error:
-        say(f"cannot write {directory}/junit.xml: {error.strerror}; the table above is all that is left")
-        return status or 3
-    return status
-
-
-def _in_order(finished: list[Result], planned: list[Job]) -> list[Result]:
-    """Results in the order of the plan: kernels and scenarios as they were asked for."""
-    place = {(job.plan.kernel.name, job.plan.id): n for n, job in enumerate(planned)}
-    return sorted(finished, key=lambda r: place[r.properties["kernel.name"], r.id])
-
-
-_OF_SUITE = ("kernel.name", "kernel.release", "kernel.version", "kernel.hash", "kernel.spec", "accelerator", "qemu",
-             "virtme-ng", "lab", "machine", "seed")
-
-
-def _common(results: list[Result]) -> dict[str, str]:
-    return {name: results[0].properties[name] for name in _OF_SUITE}
-
-
-def judge(
-    directory: Annotated[Path, typer.Argument(help="A run's directory, below a session's.")],
-    known: Known = places.KNOWN_BUGS,
-    no_known: NoKnown = False,
-    strict_known: StrictKnown = False,
-) -> None:
-    """Judge a saved run directory again; the verdict depends on its files and the known bugs. Exit as for `lab run`."""
-    bugs = [] if no_known else known_bugs(known)
-    try:
-        result = apply_known(verdict(directory), bugs)
-    except (OSError, ValueError) as error:
-        raise LabError(f"{directory} is not a run directory that can be judged: {error}") from error
-    print(table({result.properties["kernel.name"]: [result]}, directory))
-    if result.outcome is Outcome.FAIL:
-        print(f"\nas an entry of kernels/known-bugs.yaml, if it is known:\n{known_entry(result)}")
-    raise typer.Exit(exit_status([result.outcome], interrupted=False, strict_known=strict_known))
+        return [batch_of(remote_jobs(machine, chosen, manner))]
+    return [batch_of(vm_jobs(chosen, kernels, manner))] if len(kernels) == 1 else vm_batches(chosen, kernels, manner)
 
 
 def prepare(kernels: Kernels = None) -> None:
     """Make ready all that a run needs: kernel, guest image, checkpoint. `make setup` ends with this."""
     store = Store.default()
-    for spec in kernels or [default_spec()]:
+    for spec in words.expanded(kernels or [default_spec()], ""):
         one = host.ready(spec, store)
         one.engine.prepare()
         say(f"{one.kernel.name} is ready ({one.engine.accelerator.why})")

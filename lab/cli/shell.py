@@ -21,7 +21,7 @@ import typer
 
 from lab.cli import host
 from lab.cli.host import say
-from lab.cli.runs import selected
+from lab.cli.options import selected
 from lab.errors import LabError, UsageError
 from lab.kernels.resolve import default_spec
 from lab.kernels.store import Store

@@ -88,3 +88,9 @@ def counts(results: list[Result]) -> str:
              Outcome.XPASS: "passed in spite of a known bug", Outcome.SKIP: "skipped"}
     numbers = {o: sum(1 for r in results if r.outcome is o) for o in words}
     return ", ".join(f"{n} {words[o]}" for o, n in numbers.items() if n or o is Outcome.PASS)
+
+
+def kernel_notes(results: list[Result]) -> list[str]:
+    """What was noted of the kernel itself: it stands at every run that took place."""
+    noted = [r.notes for r in results if r.origin]
+    return [note for note in noted[0] if all(note in notes for notes in noted)] if noted else []

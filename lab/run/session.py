@@ -59,6 +59,7 @@ class Session:
     stop: threading.Event = field(default_factory=threading.Event)
     interrupted: bool = False
     total: int = 0  # results that will come, as far as that is known
+    planned: list[RunPlan] = field(default_factory=list)  # so far, in the order that was asked for
     _boot_notes: dict[str, list[str]] = field(default_factory=dict)
 
     def interrupt(self) -> None:
@@ -74,7 +75,7 @@ class Session:
         """Progress as it comes, from the caller's thread. Every job ends in exactly one result; kernels are made ready
         one after the other while the runs of others go on."""
         schedule, done = Schedule(self.width, self._estimate, self.room), queue.SimpleQueue[Progress]()
-        intake = Intake(batches, schedule.add)
+        intake = Intake(batches, lambda jobs: self._plan(jobs, schedule))
         self.total = intake.expected
         threads = [threading.Thread(target=self._work, args=(schedule, done.put), name=f"guest-{n}", daemon=True)
                    for n in range(max(1, min(self.width, self.total)))]
@@ -90,6 +91,10 @@ class Session:
                 thread.join(_JOIN_S)
             if self.durations is not None:
                 self.durations.save()
+
+    def _plan(self, jobs: Sequence[Job], schedule: Schedule) -> None:
+        self.planned += [job.plan for job in jobs]
+        schedule.add(jobs)
 
     def _progress(self, done: queue.SimpleQueue[Progress], intake: Intake) -> Iterator[Progress]:
         finished, stopped_at = 0, 0.0

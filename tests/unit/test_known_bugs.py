@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 import typer
 
-from lab.cli import places, runs
+from lab.cli import judge, places
 from lab.problems import Problems
 from lab.report.junit import render
 from lab.report.result import Outcome, Reason, Result, exit_status
@@ -321,7 +321,7 @@ def test_judge_applies_what_is_known(tmp_path: Path, capsys: pytest.CaptureFixtu
     known = written(tmp_path, "bugs:\n" + known_entry(run.judged()) + "\n")
     for how, status, word in (({"known": known}, 0, "XFAIL"), ({"known": known, "no_known": True}, 1, "FAIL")):
         with pytest.raises(typer.Exit) as end:
-            runs.judge(run.path, **how)
+            judge.judge(run.path, **how)
         said = capsys.readouterr().out
         assert end.value.exit_code == status
         assert f"\n{word} " in said
