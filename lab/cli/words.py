@@ -67,9 +67,10 @@ def _is_named(word: str) -> bool:
 
 
 def _exists(word: str) -> bool:
-    """Whether a path, or IMAGE:MODULES, begins with a file that is there."""
+    """Whether a path, IMAGE:MODULES or TREE+FLAVOR begins with a file that is there."""
     try:
-        return any(Path(part).expanduser().exists() for part in (word, word.rpartition(":")[0]) if part)
+        parts = word, word.rpartition(":")[0], word.rpartition("+")[0]
+        return any(Path(part).expanduser().exists() for part in parts if part)
     except (OSError, ValueError, RuntimeError):
         return False
 
