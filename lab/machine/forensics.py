@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lab import process
 from lab.errors import LabError
+from lab.machine.growing import said_since, size_of
 from lab.machine.qmp import Qmp, QmpFailed
 from lab.wire import SYSRQ_KEYS
 
@@ -28,7 +29,7 @@ _NMI_WORDS_S = 3.0  # for the kernel to print what the NMI finds
 def ask_by_keyboard(qmp: Qmp, console: Path, watch: Watch) -> str:
     """Press Alt-SysRq-w, l, d and t, for a kernel whose agent is dead; one sentence about what came of it. `watch` is
     called while it waits, and may raise to end it."""
-    before = _size(console)
+    before = size_of(console)
     try:
         for key in SYSRQ_KEYS:
             keys = [{"type": "qcode", "data": code} for code in ("alt", "sysrq", key)]
@@ -36,7 +37,7 @@ def ask_by_keyboard(qmp: Qmp, console: Path, watch: Watch) -> str:
             _until_quiet(console, watch)
     except QmpFailed as error:
         return f"no keys could be sent: {error}"
-    answers = _said_since(console, before).count(b"sysrq: ")
+    answers = said_since(console, before, _ANSWERS_BYTES).count(b"sysrq: ")
     return f"the kernel answered {answers} of the keyboard's sysrq keys" if answers else \
         "the kernel did not answer the keyboard's sysrq"
 
@@ -95,25 +96,9 @@ def _stacks(qmp: Qmp, registers: str) -> str:
 
 def _until_quiet(console: Path, watch: Watch) -> None:
     """Wait until the console has not grown for a moment."""
-    end, seen, since = time.monotonic() + _LOUD_S, _size(console), time.monotonic()
+    end, seen, since = time.monotonic() + _LOUD_S, size_of(console), time.monotonic()
     while time.monotonic() < min(end, since + _QUIET_S):
         watch()
         time.sleep(0.05)
-        if (size := _size(console)) != seen:
+        if (size := size_of(console)) != seen:
             seen, since = size, time.monotonic()
-
-
-def _said_since(console: Path, offset: int) -> bytes:
-    try:
-        with open(console, "rb") as file:
-            file.seek(offset)
-            return file.read(_ANSWERS_BYTES)
-    except OSError:
-        return b""
-
-
-def _size(file: Path) -> int:
-    try:
-        return file.stat().st_size
-    except OSError:
-        return 0

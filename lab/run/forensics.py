@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from lab.machine.growing import size_of, tail_of
 from lab.machine.link import AgentFailed, Link, LinkLost, LinkTimeout
 from lab.run.hang import Scene, Waiter, summarise
-from lab.run.record import Recorder, size_of, tail_of
+from lab.run.record import Recorder
 
 _CONSOLE_BYTES = 4 << 20  # of what sysrq and NMI made the kernel say
 _BEFORE_BYTES = 256 << 10

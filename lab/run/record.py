@@ -103,24 +103,6 @@ def load_record(directory: Path) -> Record:
     return Record(events, _load_end(directory))
 
 
-def size_of(file: Path) -> int:
-    """Its size in bytes; 0 when it is not there."""
-    try:
-        return file.stat().st_size
-    except OSError:
-        return 0
-
-
-def tail_of(file: Path, limit: int) -> bytes:
-    """The last `limit` bytes of a file: a guest may have flooded its console. Empty when it is not there."""
-    try:
-        with open(file, "rb") as opened:
-            opened.seek(max(0, size_of(file) - limit))
-            return opened.read(limit)
-    except OSError:
-        return b""
-
-
 def _load_end(directory: Path) -> End | None:
     try:
         end = End(**json.loads((directory / "end.json").read_text()))

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lab.errors import LabError
+from lab.machine.growing import size_of, tail_of
 from lab.machine.link import AgentFailed, Link, LinkLost, LinkTimeout
 from lab.machine.starvation import Starvation
 from lab.machine.vm import BootFailed
 from lab.run import forensics
 from lab.run.pace import Pace
 from lab.run.plan import RunPlan
-from lab.run.record import Recorder, size_of, tail_of
+from lab.run.record import Recorder
 from lab.run.verdict import step_passed
 from lab.run.watch import Interrupted, KernelEnded, Watch
 from lab.run.witness import Testimony
