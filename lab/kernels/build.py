@@ -10,24 +10,27 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lab.errors import UsageError
+from lab.errors import LabError, UsageError
 from lab.kernels import flavors, tree
-from lab.kernels.build_tools import cached, check_build_tools, compiler, is_kernel_tree
+from lab.kernels.build_process import alone
+from lab.kernels.build_tools import cached, check_build_tools, check_tools_for, compiler, is_kernel_tree
 from lab.kernels.clean_view import view_of
+from lab.kernels.config import options_of
 from lab.kernels.flavors import Flavor
 from lab.kernels.identity import identity_of
 from lab.kernels.kbuild import Kbuild
 from lab.kernels.kernel import Kernel
-from lab.kernels.staging import found_in, lay_out
+from lab.kernels.staging import Parts, found_in, lay_out
 from lab.kernels.store import Store, discard, full_disk_explained, silent
 from lab.kernels.tree_hash import head_of, tree_hash
 
 _VERSION = "1"  # a change of how kernels are built gives other names
-_MANIFEST = "built.json"
+_MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,6 @@ def build_tree(source: Path, recipe: Recipe, store: Store, say: Callable[[str], 
     source = source.resolve()
     if not is_kernel_tree(source):
         raise UsageError(f"{source} is no kernel source tree: there is no Kconfig, Kbuild and Makefile in it")
-    check_build_tools()
     work = _Work(source, recipe, tree_hash(source), compiler(), store, say)
     if not (work.root / _MANIFEST).exists():
         with store.lock(f"build-{work.objects.name}", say=say), full_disk_explained(store.root):
@@ -109,23 +111,38 @@ class _Work:
         return self.store.root / "objects" / f"{self.source.name}-{place}-{self._label}"
 
     def build(self) -> None:
+        check_build_tools()
         discard(self.root)
         view = view_of(self.source, self.store, self.say)
         self.objects.mkdir(parents=True, exist_ok=True)
         os.utime(self.objects)
-        kbuild = Kbuild(view, self.source, self.objects, self.say)
+        with alone(self.objects, self.say) as lock:
+            self._compile(Kbuild(view, self.source, self.objects, self.say), lock)
+        if tree_hash(self.source) != self.content:
+            raise LabError(f"{self.source} was changed while it was built, so nobody knows what was compiled; "
+                           "run it again, it goes on from here")
+        self._keep(view, tree.parts_of(self.objects))
+
+    def _compile(self, kbuild: Kbuild, lock: int) -> None:
         gone = kbuild.configure(self._flavor or self.recipe.config or Path())
-        words = self._flavor.make_words(view) if self._flavor else []
-        kbuild.make(f"CC={cached()}", f"LOCALVERSION=-{self._label}", *words, log=self.root.with_suffix(".log"))
+        check_tools_for(self.objects / ".config")
         if gone:
             self.say(f"this kernel has no {', '.join(f'CONFIG_{o.name} ({o.optional})' for o in gone)}")
-        parts = tree.parts_of(self.objects)
+        words = self._flavor.make_words(kbuild.tree) if self._flavor else []
+        kbuild.make(f"CC={cached()}", f"LOCALVERSION=-{self._label}", *words, lock=lock,
+                    log=self.root.with_suffix(".log"))
+
+    def _keep(self, view: Path, parts: Parts) -> None:
+        """Put what was built on the shelf. Without debug information vmlinux is of no use to anybody."""
+        has_lines = parts.config is not None and options_of(parts.config).get("DEBUG_INFO") == "y"
         with self.store.new_directory(self.root) as directory:
-            lay_out(parts, directory)
+            lay_out(parts if has_lines else replace(parts, vmlinux=None), directory)
+            noted = _keep_notes(self.objects, directory / "objects")
             (directory / _MANIFEST).write_text(json.dumps({
-                "tree": str(view), "origin": str(self.source), "objects": str(self.objects), "release": parts.release,
-                "flavor": self._label, "content": self.content, "commit": head_of(self.source),
-                "compiler": self.compiler, "configuration": self._configuration}, indent=1))
+                "tree": str(view), "origin": str(self.source), "release": parts.release, "flavor": self._label,
+                "objects": str(self.root / "objects" if noted else self.objects), "content": self.content,
+                "commit": head_of(self.source), "compiler": self.compiler,
+                "config_hash": self._configuration}, indent=1))
 
     def kernel(self) -> Kernel:
         release = json.loads((self.root / _MANIFEST).read_text())["release"]
@@ -133,3 +150,16 @@ class _Work:
         name = re.sub(r"[^A-Za-z0-9._+~-]", "_", f"tree-{self.source.name}-{release}")
         return Kernel(str(found.image), name, release, found.image, found.modules, found.config,
                       identity_of(found.image, found.modules, self.store))
+
+
+def _keep_notes(objects: Path, into: Path) -> bool:
+    """Copy what gcov needs of the objects (.gcno, and kbuild's .cmd beside them); whether there was any.
+
+    The next build in the same place writes it anew, but counters can only be read with the notes of their own build.
+    """
+    notes = list(objects.glob("drivers/target/**/*.gcno"))
+    for path in [*notes, *(objects.glob("drivers/target/**/.*.o.cmd") if notes else ())]:
+        target = into / path.relative_to(objects)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, target)
+    return bool(notes)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lab.errors import UsageError
@@ -19,6 +20,7 @@ from lab.kernels.source_package import source_tree
 from lab.kernels.store import Store, full_disk_explained, silent
 
 _SOURCE, _GIT = "source:", "git:"
+_BUILD_DEADLINE_S = 4 * 3600.0
 
 
 def built(word: str, flavor: str | None, store: Store, say: Callable[[str], None] = silent, *,
@@ -31,7 +33,8 @@ def built(word: str, flavor: str | None, store: Store, say: Callable[[str], None
     word, own = split(word)
     chosen = own or flavor or "base"
     flavors.flavor(chosen)
-    kernel = build_tree(_tree_of(word, base or Path.cwd(), store, say), Recipe(chosen), store, say)
+    with _tree_of(word, base or Path.cwd(), store, say) as tree:
+        kernel = build_tree(tree, Recipe(chosen), store, say)
     name = f"{_name(word)}-{kernel.release}"
     return dataclasses.replace(kernel, spec=f"{word}+{chosen}", name=name)
 
@@ -52,20 +55,28 @@ def _is_tree(path: Path) -> bool:
     return is_kernel_tree(path.expanduser())
 
 
-def _tree_of(word: str, base: Path, store: Store, say: Callable[[str], None]) -> Path:
+@contextlib.contextmanager
+def _tree_of(word: str, base: Path, store: Store, say: Callable[[str], None]) -> Iterator[Path]:
+    """The sources that a word means; as long as the block lasts, no other lab changes them."""
     if word.startswith(_SOURCE):
-        return source_tree(word.removeprefix(_SOURCE), store, say)
-    if word.startswith(_GIT):
+        yield source_tree(word.removeprefix(_SOURCE), store, say)
+    elif word.startswith(_GIT):
         place, at, revision = word.removeprefix(_GIT).rpartition("@")
-        return _checkout((base / (place if at else "")).expanduser().resolve(), revision, store, say)
-    path = (base / word).expanduser()
-    if not is_kernel_tree(path):
-        raise UsageError(f"{word} cannot be built: it is no kernel source tree, source:VERSION or git:REF")
-    return path
+        with _checkout((base / (place if at else "")).expanduser().resolve(), revision, store, say) as tree:
+            yield tree
+    else:
+        path = (base / word).expanduser()
+        if not is_kernel_tree(path):
+            raise UsageError(f"{word} cannot be built: it is no kernel source tree, source:VERSION or git:REF")
+        yield path
 
 
-def _checkout(repository: Path, revision: str, store: Store, say: Callable[[str], None]) -> Path:
-    """A checkout of its own in the store, which borrows the repository's objects and leaves no trace there."""
+@contextlib.contextmanager
+def _checkout(repository: Path, revision: str, store: Store, say: Callable[[str], None]) -> Iterator[Path]:
+    """A checkout of its own in the store, which borrows the repository's objects and leaves no trace there.
+
+    One for each repository, so that the next commit compiles only what differs: whoever wants another waits.
+    """
     if not repository.is_dir() or Git(repository).ask("rev-parse", "--git-dir").returncode != 0:
         raise UsageError(f"{repository} is no git repository; write git:PATH@REF, or type git:REF in one")
     git = Git(repository)
@@ -77,20 +88,26 @@ def _checkout(repository: Path, revision: str, store: Store, say: Callable[[str]
     common = (repository / git("rev-parse", "--git-common-dir")).resolve()
     place = hashlib.sha256(str(common).encode()).hexdigest()[:12]
     tree = store.root / "sources" / f"git-{common.parent.name}-{place}"
-    with store.lock(f"git-{place}", say=say), full_disk_explained(store.root):
-        tree.mkdir(parents=True, exist_ok=True)
-        own = Git(tree)
-        own("init", "--quiet")
-        (tree / ".git/objects/info/alternates").write_text(f"{common}/objects\n")
-        shallow = common / "shallow"
-        if shallow.is_file():
-            (tree / ".git/shallow").write_text(shallow.read_text())
-        if own.commit("HEAD") != commit:
-            say(f"checking out {revision} of {repository}")
-        own("-c", "advice.detachedHead=false", "checkout", "--quiet", "--force", "--detach", commit)
-        own("clean", "--quiet", "-d", "-x", "--force")
-        os.utime(tree)
-    return tree
+    with store.lock(f"git-{place}", deadline_s=_BUILD_DEADLINE_S, say=say):
+        with full_disk_explained(store.root):
+            _check_out(tree, common, commit, lambda: say(f"checking out {revision} of {repository}"))
+        yield tree
+
+
+def _check_out(tree: Path, common: Path, commit: str, tell: Callable[[], None]) -> None:
+    """Bring the checkout to a commit; files that do not differ keep their times."""
+    tree.mkdir(parents=True, exist_ok=True)
+    own = Git(tree)
+    own("init", "--quiet")
+    (tree / ".git/objects/info/alternates").write_text(f"{common}/objects\n")
+    shallow = common / "shallow"
+    if shallow.is_file():
+        (tree / ".git/shallow").write_text(shallow.read_text())
+    if own.commit("HEAD") != commit:
+        tell()
+    own("-c", "advice.detachedHead=false", "checkout", "--quiet", "--force", "--detach", commit)
+    own("clean", "--quiet", "-d", "-x", "--force")
+    os.utime(tree)
 
 
 def _name(word: str) -> str:

@@ -30,7 +30,7 @@ def view_of(tree: Path, store: Store, say: Callable[[str], None]) -> Path:
                          f"told from the rest; run make -C {tree} mrproper, or give the directory as a built tree")
     copy = store.root / "views" / hashlib.sha256(str(tree).encode()).hexdigest()[:16]
     say(f"{tree} was built in place; building from a copy of its sources in {copy}")
-    with full_disk_explained(store.root):
+    with store.lock(f"view-{copy.name}", say=say), full_disk_explained(store.root):
         _synchronise(tree, copy)
     return copy
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from lab import process
 from lab.errors import BuildFailed
 from lab.kernels import flavors
+from lab.kernels.build_process import build_process
 from lab.kernels.flavors import Flavor, Option
 from lab.kernels.store import full_disk
 
@@ -58,14 +59,15 @@ class Kbuild:
             self._short(f"KCONFIG_ALLCONFIG={fragment}", "allnoconfig")
         return flavors.check(wanted, config)
 
-    def make(self, *words: str, log: Path) -> None:
-        """Build image and modules; `log` keeps what make printed. BuildFailed with the first error in it."""
+    def make(self, *words: str, log: Path, lock: int) -> None:
+        """Build image and modules; `log` keeps what make printed, `lock` is from `alone`. BuildFailed with the first
+        error in it."""
         log.parent.mkdir(parents=True, exist_ok=True)
         width = len(os.sched_getaffinity(0))
         argv: list[str | Path] = ["make", "-C", self.tree, f"O={self.objects}", f"-j{width}", *_SAME, *words, "bzImage"]
         if "CONFIG_MODULES=y" in (self.objects / ".config").read_text():
             argv.append("modules")
-        with log.open("wb") as output, process.start(argv, stdout=output, stderr=output, env=_environment()) as child:
+        with log.open("wb") as output, build_process(argv, output=output, env=_environment(), lock=lock) as child:
             self._watch(child, log)
             if child.returncode != 0:
                 raise self._failed(log)

@@ -25,6 +25,8 @@ _MAKEFILE = """
     \t@echo "  CC      driver.o"
     \t@echo compiled >> $(O)/compilations
     \t@$(CC) -c -o $@ $<
+    \t@mkdir -p $(O)/drivers/target && echo vmlinux > $(O)/vmlinux
+    \t@case "$(LOCALVERSION)" in *coverage) cp $< $(O)/drivers/target/driver.gcno;; esac
 """
 _IMAGE = """
     import struct, sys

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import BuildFailed, UsageError
-from lab.kernels import flavors
+from lab.errors import BuildFailed, LabError, MissingTool, UsageError
+from lab.kernels import build_tools, flavors
 from lab.kernels.build import Recipe, build_tree, manifest_of
 from lab.kernels.build_words import built, split, to_be_built
 from lab.kernels.kbuild import _first
@@ -67,14 +67,50 @@ class TestBuild:
         facts = manifest_of(build_tree(tree, Recipe("coverage"), store))
         assert facts is not None and facts["tree"] == str(tree) and facts["flavor"] == "coverage"
         assert facts["commit"] == git(tree, "rev-parse", "HEAD") and facts["compiler"].startswith("gcc ")
-        assert Path(facts["objects"]).is_dir()
+        assert Path(facts["objects"]).is_dir() and len(facts["config_hash"]) == 64
+
+    def test_a_tree_that_changes_meanwhile_is_not_called_built(self, tree: Path, store: Store) -> None:
+        def change(line: str) -> None:
+            if line.startswith("building"):
+                (tree / "new.c").write_text("")
+
+        with pytest.raises(LabError, match="was changed while it was built"):
+            build_tree(tree, Recipe(), store, change)
+        assert not list(store.root.glob("builds/*/manifest.json"))
+        assert build_tree(tree, Recipe(), store).image.is_file() and compilations(store) == 1
+
+    def test_coverage_keeps_the_notes_of_its_own_build(self, tree: Path, store: Store) -> None:
+        facts = []
+        for value in ("1", "2"):
+            (tree / "drivers/driver.c").write_text(f"int driver(void) {{ return {value}; }}\n")
+            facts.append(manifest_of(build_tree(tree, Recipe("coverage"), store)))
+        notes = [Path(fact["objects"]) / "drivers/target/driver.gcno" for fact in facts if fact]
+        assert [path.read_text() for path in notes] == ["int driver(void) { return 1; }\n",
+                                                        "int driver(void) { return 2; }\n"]
+
+    def test_debug_information_is_kept_where_there_is_any(self, tree: Path, store: Store) -> None:
+        for flavor, kept in (("base", False), ("debug", True)):
+            kernel = build_tree(tree, Recipe(flavor), store)
+            assert (kernel.image.parent / f"vmlinux-{kernel.release}").exists() == kept
+
+    def test_what_a_configuration_needs_is_asked_for_first(self, tree: Path, store: Store, tmp_path: Path,
+                                                           monkeypatch: pytest.MonkeyPatch) -> None:
+        config = tmp_path / "my.config"
+        config.write_text("CONFIG_KERNEL_ZSTD=y\n")
+        monkeypatch.setitem(build_tools._TOOLS_FOR, "KERNEL_ZSTD", ("no-such-program", "its-package"))
+        with pytest.raises(MissingTool, match="apt-get install its-package"):
+            build_tree(tree, Recipe(config=config), store)
+        monkeypatch.setitem(build_tools.BUILD_HEADERS, "no/such.h", "its-dev")
+        with pytest.raises(MissingTool, match="apt-get install its-dev"):
+            build_tree(tree, Recipe(), store)
+        assert compilations(store) == 0
 
     def test_an_error_is_one_sentence_with_the_log(self, tree: Path, store: Store) -> None:
         (tree / "drivers/driver.c").write_text("int driver(void)\n{\n\treturn nonsense;\n}\n")
         with pytest.raises(BuildFailed, match=r"drivers/driver\.c:3: .*nonsense.* undeclared") as error:
             build_tree(tree, Recipe(), store)
         log = Path(str(error.value).rpartition("(all of it: ")[2].rstrip(")"))
-        assert "nonsense" in log.read_text() and not list(store.root.glob("builds/*/built.json"))
+        assert "nonsense" in log.read_text() and not list(store.root.glob("builds/*/manifest.json"))
 
     def test_two_at_once_build_once(self, tree: Path, store: Store) -> None:
         done: list[object] = []
@@ -125,7 +161,7 @@ class TestOptions:
         (tree / "lacks").write_text("CONFIG_BLK_ERROR_INJECTION")
         said: list[str] = []
         build_tree(tree, Recipe("fault"), store, said.append)
-        assert any("has no CONFIG_BLK_ERROR_INJECTION (newer" in line for line in said)
+        assert any("has no CONFIG_BLK_ERROR_INJECTION (newer than" in line for line in said)
 
     def test_a_line_that_is_no_option(self, tmp_path: Path) -> None:
         (tmp_path / "odd.config").write_text("# fine\nCONFIG_A=y\nCONFIG_B yes\n")
