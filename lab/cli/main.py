@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from lab.cli import check, decode, doctor, git_bisect, judge, kernel, lists, runs, scan, shell
+from lab.cli import bisect, check, decode, doctor, git_bisect, judge, kernel, lists, runs, scan, shell
 from lab.errors import LabError
 from lab.problems import Problems
 
@@ -16,6 +16,7 @@ app = typer.Typer(
     help="Boots Linux kernels in light VMs, drives the LIO target through tcm_loop, and reports JUnit.",
 )
 app.command("run")(runs.run)
+app.command("bisect", cls=bisect.WithPaths)(bisect.bisect)
 app.command("judge")(judge.judge)
 app.add_typer(lists.app, name="list", help="What there is: scenarios, kernels.")
 app.add_typer(kernel.app, name="kernel", help="Kernels: list, fetch, build, remove, prune.")

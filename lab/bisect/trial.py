@@ -1,0 +1,73 @@
+"""One trial of a candidate: the runs that were made of it, or why there are none. What the journal keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lab.report.result import Outcome, Result
+
+CANDIDATE, END, PARENT = "candidate", "end", "parent"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One run of one scenario, as far as a search needs it. `kind` and `fingerprint` are its first failure's."""
+
+    id: str
+    outcome: Outcome
+    kind: str = ""
+    fingerprint: str = ""
+    text: str = ""
+    directory: str = ""  # of the run, relative to the bisection's folder
+
+    @staticmethod
+    def of(result: Result, directory: str) -> Seen:
+        """The first failure also of a run that failed as a known bug does: known bugs must not hide the question."""
+        cause = next((r for r in result.reasons if r.outcome in (Outcome.FAIL, Outcome.XFAIL)), None)
+        if cause is None:
+            return Seen(result.id, result.outcome, text=result.summary, directory=directory)
+        return Seen(result.id, Outcome.FAIL, cause.kind, cause.fingerprint, cause.text, directory)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The runs of one candidate. `cannot` says why there are none: it does not build, its package is gone."""
+
+    number: int
+    phase: str  # END, CANDIDATE, or PARENT: the parent that a path filter hides
+    position: int | None  # as in Subject.kernel
+    name: str  # the candidate's full name: a commit's hash
+    title: str
+    asked: int  # runs that were asked for
+    seen: tuple[Seen, ...] = ()
+    cannot: str = ""
+    kernel: str = ""  # what chooses this kernel on a command line
+    seconds: float = 0.0
+
+    def passes(self) -> list[list[Seen]]:
+        """The runs by turn: the n-th run of every scenario is the n-th pass."""
+        turns: list[list[Seen]] = []
+        counts: dict[str, int] = {}
+        for one in self.seen:
+            turn = counts[one.id] = counts.get(one.id, -1) + 1
+            if turn == len(turns):
+                turns.append([])
+            turns[turn].append(one)
+        return turns
+
+    def as_json(self) -> dict[str, Any]:
+        """For the journal."""
+        return {**asdict(self), "seen": [{**asdict(s), "outcome": s.outcome.value} for s in self.seen]}
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> Trial:
+        """KeyError, TypeError, ValueError for anything that `as_json` does not write."""
+        seen = tuple(Seen(**{**one, "outcome": Outcome(one["outcome"])}) for one in data["seen"])
+        return Trial(**{**data, "seen": seen})
+
+
+def seen_of(results: Sequence[Result], directories: Iterable[str]) -> tuple[Seen, ...]:
+    """What a search needs of the results of a trial."""
+    return tuple(Seen.of(result, directory) for result, directory in zip(results, directories, strict=True))

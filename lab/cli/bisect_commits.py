@@ -1,0 +1,100 @@
+"""Commits of a git tree, plugged into a bisection: worktree, builder, git's own state, what is said of a commit."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lab.bisect.asked import Asked
+from lab.bisect.commit_answer import CommitAnswer, has, revert
+from lab.bisect.commits import Build, CommitSubject
+from lab.bisect.gitlog import NAME, GitLog
+from lab.bisect.inquiry import Inquiry, Verdict
+from lab.bisect.journal import Journal
+from lab.bisect.report import Texts
+from lab.bisect.revisions import Revisions, revisions, say_all
+from lab.bisect.trial import Trial
+from lab.bisect.worktree import Worktree, worktree
+from lab.cli.bisect_subjects import Plug, Say
+from lab.errors import BuildFailed, LabError, UsageError
+from lab.kernels.kernel import Kernel
+from lab.kernels.module_build import build_modules
+from lab.kernels.store import Store
+
+
+@contextlib.contextmanager
+def plug(asked: Asked, store: Store, say: Say) -> Iterator[Plug]:
+    """UsageError for a tree or ends that cannot be meant. The worktree stays until `done`."""
+    found = revisions(Path(asked.tree), asked.good, asked.bad, find_fix=asked.find_fix, paths=asked.paths)
+    say_all(found, say)
+    with worktree(found.tree, store) as place:
+        settled = replace(asked.between(found.old, found.new), tree=str(found.tree))
+        commits = _Commits(settled, found, place, _builder(asked, store))
+        yield Plug(commits.asked, commits.subject, found.name, commits.texts, commits.believed, found.hidden_parents,
+                   commits.check, commits.reverted, commits.title_reverted, place.remove)
+
+
+def _builder(asked: Asked, store: Store) -> Build:
+    if asked.modules_of:
+        return lambda tree, say: build_modules(tree, asked.modules_of, store, say)
+    from lab.kernels.build import Recipe, build_tree
+
+    return lambda tree, say: build_tree(tree, Recipe(asked.flavor), store, say)
+
+
+@dataclass(frozen=True)
+class _Commits:
+    asked: Asked
+    revisions: Revisions
+    place: Worktree
+    build: Build
+
+    @property
+    def subject(self) -> CommitSubject:
+        return CommitSubject(self.revisions, self.place, self.build)
+
+    def believed(self, inquiry: Inquiry, journal: Journal) -> Callable[[], None]:
+        log = GitLog(self.revisions, inquiry, journal.directory, self.place)
+        return lambda: log.write(journal.trials)
+
+    def check(self, trials: Sequence[Trial]) -> None:
+        """A journal is of no use when its commits are gone."""
+        if not has(self.revisions.tree, [trial.name for trial in trials]):
+            raise UsageError(f"{self.revisions.tree} no longer has all commits of this bisection; fetch them again, or "
+                             "begin a new one")
+
+    def reverted(self, position: int, say: Say) -> Kernel:
+        """The newest commit without the one at `position`. LabError when that does not build."""
+        revert(self.revisions, position, self.place)
+        try:
+            return self.build(self.place.directory, say)
+        except BuildFailed as error:
+            raise LabError(f"{self.title_reverted(position)} does not build: {error}") from None
+
+    def title_reverted(self, position: int) -> str:
+        return f"{self.revisions.new[:12]} without {self.revisions.title(position)}"
+
+    def texts(self, inquiry: Inquiry, journal: Journal) -> Texts:
+        answer = CommitAnswer(self.revisions)
+
+        def about(verdict: Verdict) -> str:
+            if len(verdict.positions) == 1:
+                return answer.one(verdict.positions[0], journal.directory)
+            return answer.listed(verdict.positions, inquiry.untestable)
+
+        return Texts(about, lambda verdict: self._commands(verdict, journal))
+
+    def _commands(self, verdict: Verdict | None, journal: Journal) -> dict[str, str]:
+        replay = {"git's own state, in a checkout of your own": f"git bisect replay {journal.directory / NAME}"}
+        if verdict is None:
+            return {}
+        if verdict.hidden:
+            return {"To look at all commits": shlex.join(replace(self.asked, paths=()).words()), **replay}
+        if len(verdict.positions) > 1:
+            return replay
+        return {"To run it again": f"lab bisect --again {journal.directory}",
+                "To check that a revert cures it" if not self.asked.find_fix else
+                "To check that it fails again without it": f"lab bisect --check-revert {journal.directory}", **replay}
