@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lab.bisect.history import History
@@ -34,8 +34,15 @@ class CommitSubject:
 
     def kernel(self, position: int | None, say: Callable[[str], None]) -> Kernel:
         """Check the commit out and build it. CannotTest when it does not build."""
-        self.worktree.check_out(self.revisions.name(position))
+        name = self.revisions.name(position)
+        self.worktree.check_out(name)
         try:
-            return self.build(self.worktree.directory, say)
+            return named(self.build(self.worktree.directory, say), f"commit-{name[:12]}")
         except (BuildFailed, UsageError) as error:  # UsageError: a tree that the builder does not know how to build
             raise CannotTest(f"it does not build: {error}") from None
+
+
+def named(kernel: Kernel, name: str) -> Kernel:
+    """Called by its commit, and chosen by its files: the worktree that it was built from has another one soon."""
+    spec = str(kernel.image) if kernel.modules is None else f"{kernel.image}:{kernel.modules}"
+    return replace(kernel, name=name, spec=spec)

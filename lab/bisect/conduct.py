@@ -11,7 +11,7 @@ from lab.bisect.criterion import counts, why_untested
 from lab.bisect.inquiry import Inquiry, Todo, Verdict
 from lab.bisect.journal import Journal
 from lab.bisect.subject import CannotTest, Tester
-from lab.bisect.trial import CANDIDATE, Trial, seen_of
+from lab.bisect.trial import Trial, seen_of
 from lab.errors import BuildFailed, LabError
 
 _SHORT = 12
@@ -42,10 +42,8 @@ class Conductor:
 
     def replay(self) -> None:
         """Take in what the journal has. LabError when the history is not what it was."""
-        history = self.inquiry.subject.history
         for trial in self.journal.trials:
-            if trial.phase == CANDIDATE and (trial.position is None or trial.position >= len(history)
-                                             or history.names[trial.position] != trial.name):
+            if not self._is_there(trial):
                 raise LabError(f"the history has changed: {trial.title} of {self.journal.directory} is not where it "
                                "was; begin a new bisection")
             self.inquiry.next()  # what was asked then; it begins the search when the ends are done
@@ -53,6 +51,12 @@ class Conductor:
         if self.journal.trials:
             self.say(f"going on after {len(self.journal.trials)} steps of {self.journal.directory}")
         self.believed()
+
+    def _is_there(self, trial: Trial) -> bool:
+        try:
+            return self.name(trial.position) == trial.name
+        except IndexError:
+            return False
 
     def _try(self, todo: Todo) -> Trial:
         """Make the kernel and run it. What cannot be made is a trial too."""

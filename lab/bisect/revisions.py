@@ -22,7 +22,8 @@ class Revisions:
     paths: tuple[str, ...] = ()
     find_fix: bool = False
     said: tuple[str, ...] = ()  # what the user should know before it begins
-    _positions: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
+    _every: list[str] = field(default_factory=list, repr=False, compare=False)
+    _titles: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def git(self) -> Git:
@@ -37,7 +38,10 @@ class Revisions:
 
     def title(self, position: int | None) -> str:
         """Short hash and subject."""
-        return self.git("show", "-s", "--abbrev=12", "--format=%h %s", self.name(position))
+        name = self.name(position)
+        if name not in self._titles:
+            self._titles[name] = self.git("show", "-s", "--abbrev=12", "--format=%h %s", name)
+        return self._titles[name]
 
     def hidden_parents(self, position: int) -> list[int]:
         """The real parents of a candidate that neither are candidates nor lie before the old end."""
@@ -46,17 +50,11 @@ class Revisions:
         every = self._all() if set(parents) - shown else []
         return [len(self.history) + every.index(p) for p in parents if p not in shown and p in every]
 
-    def between(self, position: int) -> int:
-        """How many commits the filter hides right before a candidate."""
-        before = [self.history.names[p] for p in self.history.parents[position]] or [self.old]
-        return int(self.git("rev-list", "--count", self.name(position), *(f"^{b}" for b in before))) - 1
-
     def _all(self) -> list[str]:
         """Every commit between the ends, whatever the filter."""
-        if not self._positions:
-            listed = self.git("rev-list", "--topo-order", "--reverse", f"{self.old}..{self.new}").split()
-            self._positions.update({name: n for n, name in enumerate(listed)})
-        return list(self._positions)
+        if not self._every:
+            self._every.extend(self.git("rev-list", "--topo-order", "--reverse", f"{self.old}..{self.new}").split())
+        return self._every
 
 
 def revisions(tree: Path, good: str, bad: str, *, find_fix: bool = False, paths: Sequence[str] = ()) -> Revisions:

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import filelock
@@ -19,12 +19,13 @@ _PLACES = 64  # bisections of one repository at the same time
 _NO_HOOKS = ("-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Worktree:
     """`directory` belongs to this process while the block of `worktree` lasts."""
 
     tree: Path
     directory: Path
+    _ready: bool = field(default=False, init=False)
 
     @property
     def git(self) -> Git:
@@ -33,18 +34,25 @@ class Worktree:
     def check_out(self, commit: str) -> None:
         """The files of a commit; those that do not differ stay as they are, so that make has little to do."""
         with full_disk_explained(self.directory.parent):
-            if not self._is_ours():
-                self.remove()
-                Git(self.tree)(*_NO_HOOKS, "worktree", "add", "--detach", "--quiet", self.directory, commit)
+            if not self._ready:
+                self._make(commit)
             self.git(*_NO_HOOKS, "checkout", "--detach", "--force", "--quiet", commit)
-            self.git("clean", "-ffdxq")
 
     def remove(self) -> None:
         """Take it away, from the disk and from the repository's list."""
-        git = Git(self.tree)
+        git, self._ready = Git(self.tree), False
         git.ask("worktree", "remove", "--force", "--force", self.directory)
         shutil.rmtree(self.directory, ignore_errors=True)
         git.ask("worktree", "prune")
+
+    def _make(self, commit: str) -> None:
+        """What a killed bisection left is used again, without what lies there beside the commit's files."""
+        if self._is_ours():
+            self.git("clean", "-ffdxq")
+        else:
+            self.remove()
+            Git(self.tree)(*_NO_HOOKS, "worktree", "add", "--detach", "--quiet", self.directory, commit)
+        self._ready = True
 
     def _is_ours(self) -> bool:
         """Whether git knows it as a worktree of this repository: the repository may have been made anew."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lab.bisect.asked import Asked
 from lab.bisect.commit_answer import CommitAnswer, has, revert
-from lab.bisect.commits import Build, CommitSubject
+from lab.bisect.commits import Build, CommitSubject, named
 from lab.bisect.gitlog import NAME, GitLog
 from lab.bisect.inquiry import Inquiry, Verdict
 from lab.bisect.journal import Journal
@@ -70,7 +70,8 @@ class _Commits:
         """The newest commit without the one at `position`. LabError when that does not build."""
         revert(self.revisions, position, self.place)
         try:
-            return self.build(self.place.directory, say)
+            name = f"{self.revisions.new[:12]}-without-{self.revisions.name(position)[:12]}"
+            return named(self.build(self.place.directory, say), name)
         except BuildFailed as error:
             raise LabError(f"{self.title_reverted(position)} does not build: {error}") from None
 
