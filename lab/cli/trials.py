@@ -20,7 +20,6 @@ from lab.report.result import Result
 from lab.run.session import Job, Session
 from lab.scenario.load import ScenarioRun
 
-_COPY = "+"
 _KEPT = 3  # checkpoints of candidates: the newest ones may be asked for again
 
 
@@ -29,7 +28,7 @@ class Shelf:
     """Checkpoints and module disks that this bisection made: only the last few stay."""
 
     kept: int = _KEPT
-    _made: dict[Path, Path | None] = field(default_factory=dict)
+    _made: dict[Path, list[tuple[Path, int]]] = field(default_factory=dict)
 
     @contextlib.contextmanager
     def using(self, engine: Engine) -> Iterator[None]:
@@ -38,18 +37,21 @@ class Shelf:
         try:
             yield
         finally:
-            if place in self._made or (not had and place.exists()):
-                self._made[place] = self._made.pop(place, engine.parts.module_disk)
+            if self._made.pop(place, None) is not None or (not had and place.exists()):
+                self._made[place] = [(path, _last_use(path)) for path in (place, engine.parts.module_disk) if path]
             self.shrink(self.kept)
 
     def shrink(self, kept: int) -> None:
-        """Remove all but the `kept` newest."""
+        """Remove all but the `kept` newest, and nothing that another lab has used since."""
         while len(self._made) > kept:
-            place = next(iter(self._made))
-            disk = self._made.pop(place)
-            checkpoint.discard(place)
-            if disk is not None and disk not in self._made.values():
-                disk.unlink(missing_ok=True)
+            for path, last_use in self._made.pop(next(iter(self._made))):
+                if _last_use(path) == last_use:
+                    checkpoint.discard(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _last_use(path: Path) -> int:
+    """The store's own mark of use, see prune.py; 0 when it is gone."""
+    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 @dataclass(frozen=True)
@@ -73,13 +75,13 @@ class VmTester:
         engine = planned[0].guests
         assert isinstance(engine, Engine), "scenarios of a bisection run in VMs"
         with self.shelf.using(engine):
-            return _run(_copies(planned, runs), _free(self.directory / label), width)
+            return _run(_repeats(planned, runs), _free(self.directory / label), width)
 
 
-def _copies(planned: list[Job], runs: int) -> list[Job]:
-    """Pass by pass; each copy has a folder and a token of its own."""
-    return [replace(job, plan=replace(job.plan, id=f"{job.plan.id}{_COPY}{n}", token=secrets.token_hex(8)))
-            for n in range(1, runs + 1) for job in planned]
+def _repeats(planned: list[Job], runs: int) -> list[Job]:
+    """Pass by pass; each repeat has a folder and a token of its own."""
+    return [replace(job, plan=replace(job.plan, number=number, token=secrets.token_hex(8)))
+            for number in range(1, runs + 1) for job in planned]
 
 
 def _run(jobs: list[Job], folder: Path, width: int) -> list[Result]:
@@ -89,10 +91,10 @@ def _run(jobs: list[Job], folder: Path, width: int) -> list[Result]:
         for progress in session.run(jobs):
             screen.show(progress)
             if progress.result is not None:
-                found[progress.plan.id] = progress.result
+                found[progress.plan.case] = progress.result
     if session.interrupted:
         raise KeyboardInterrupt
-    return [replace(found[job.plan.id], id=job.plan.id.rpartition(_COPY)[0]) for job in jobs]
+    return [found[job.plan.case] for job in jobs]
 
 
 def _free(folder: Path) -> Path:

@@ -72,7 +72,8 @@ def line(tree: Path, states: Sequence[str]) -> tuple[Repository, list[str]]:
 def _commit(number: int, files: dict[str, str]) -> str:
     message = f"commit {number}"
     changes = "".join(f"M 644 inline {name}\ndata {len(text)}\n{text}\n" for name, text in files.items())
-    return (f"commit refs/heads/master\ncommitter A. Developer <dev@example.org> {1_700_000_000 + 86400 * number} +0000\n"
+    date = f"{1_700_000_000 + 86400 * number} +0000"
+    return (f"commit refs/heads/master\ncommitter A. Developer <dev@example.org> {date}\n"
             f"data {len(message)}\n{message}\n{changes}\n")
 
 

@@ -9,7 +9,7 @@ import pytest
 from lab.bisect.revisions import revisions
 from lab.errors import UsageError
 from lab.git import Git
-from tests.unit.bisect_repository import IDENTITY, Repository, line
+from tests.unit.bisect_repository import IDENTITY, line
 
 
 def test_candidates_are_all_commits_after_the_good_one(tmp_path: Path) -> None:
