@@ -27,6 +27,7 @@ class Asked:
     patience: int = 30
     seed: int = 1
     scenarios: tuple[str, ...] = ()
+    config: tuple[str, ...] = ()  # a good and a bad configuration file
 
     @staticmethod
     def of(parameters: Mapping[str, Any]) -> Asked:
@@ -48,7 +49,9 @@ class Asked:
 
     def check(self) -> None:
         """UsageError for what cannot be before anything is looked at."""
-        if not self.good or not self.bad:
+        if self.config and (self.good or self.bad or self.packages or self.modules_of or self.find_fix):
+            raise UsageError("--config GOOD BAD names the ends itself; beside it only --tree and scenarios are of use")
+        if not self.config and not (self.good and self.bad):
             raise UsageError("give both ends: --good REF --bad REF")
         if not self.scenarios:
             raise UsageError("name the scenario that fails: lab bisect --tree DIR --good REF --bad REF SCENARIO")

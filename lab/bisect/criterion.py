@@ -6,10 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from lab.bisect.trial import Seen, Trial
+from lab.bisect.trial import BOOT, Seen, Trial
 from lab.report.result import Outcome
-
-BOOT = "boot"
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from lab.bisect.belief import silence
-from lab.bisect.criterion import BOOT, Counts, Question, counts, questions, why_untested
+from lab.bisect.criterion import Counts, Question, counts, questions, why_untested
 from lab.bisect.endpoints import Endpoints
 from lab.bisect.search import Contradiction, Search
 from lab.bisect.subject import Subject
-from lab.bisect.trial import CANDIDATE, END, PARENT, Trial
+from lab.bisect.trial import BOOT, CANDIDATE, END, PARENT, Trial
 from lab.errors import LabError
 from lab.report.result import Outcome
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from lab.report.result import Outcome, Result
 
+BOOT = "boot"
 CANDIDATE, END, PARENT = "candidate", "end", "parent"
 
 
@@ -28,7 +29,8 @@ class Seen:
         cause = next((r for r in result.reasons if r.outcome in (Outcome.FAIL, Outcome.XFAIL)), None)
         if cause is None:
             return Seen(result.id, result.outcome, text=result.summary, directory=directory)
-        return Seen(result.id, Outcome.FAIL, cause.kind, cause.fingerprint, cause.text, directory)
+        kind = cause.kind if result.origin else BOOT  # a panic on the way up is one of a kernel that does not boot
+        return Seen(result.id, Outcome.FAIL, kind, cause.fingerprint, cause.text, directory)
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,8 @@ Fingerprint = Annotated[str, typer.Option("--fingerprint", metavar="F", help="Th
 AnyFailure = Annotated[bool, typer.Option("--any-failure", help="Every failure is bad, whatever it is.")]
 Confidence = Annotated[float, typer.Option(min=0.5, max=0.999999, help="How sure the answer has to be.")]
 Patience = Annotated[int, typer.Option(min=1, help="Runs of the bad end until it is believed not to fail.")]
+Config = Annotated[tuple[Path, Path] | None, typer.Option(
+    "--config", metavar="GOOD BAD", help="Two configuration files: which options of the bad one make it fail?")]
 Seed = Annotated[int, typer.Option(min=0, help="Drives all that is random in a scenario.")]
 Jobs = Annotated[int | None, typer.Option("-j", min=1, help="Guests side by side.")]
 Results = Annotated[Path, typer.Option("--results", help="Where the folder bisect-DATE-TIME is made.")]
@@ -56,10 +58,10 @@ CheckRevert = Annotated[Path | None, typer.Option("--check-revert", metavar="DIR
 
 def bisect(
     words: Words = None, tree: Tree = None, good: Good = "", bad: Bad = "", packages: Packages = False,
-    modules_of: ModulesOf = "", flavor: Flavor = "base", path: Paths = None, find_fix: FindFix = False,
-    fingerprint: Fingerprint = "", any_failure: AnyFailure = False, confidence: Confidence = 0.99,
-    patience: Patience = 30, seed: Seed = 1, jobs: Jobs = None, results: Results = places.RESULTS,
-    resume: Resume = False, again: Again = None, check_revert: CheckRevert = None,
+    config: Config = None, modules_of: ModulesOf = "", flavor: Flavor = "base", path: Paths = None,
+    find_fix: FindFix = False, fingerprint: Fingerprint = "", any_failure: AnyFailure = False,
+    confidence: Confidence = 0.99, patience: Patience = 30, seed: Seed = 1, jobs: Jobs = None,
+    results: Results = places.RESULTS, resume: Resume = False, again: Again = None, check_revert: CheckRevert = None,
 ) -> None:
     """Find the commit that broke it. Exit: 0 found, 1 a range is left, 2 usage, 3 no answer, 130 interrupted."""
     places.need_checkout()
@@ -71,5 +73,6 @@ def bisect(
         journal = journals.load(Path(words[0]) if words else journals.newest(results))
         raise typer.Exit(bisections.go_on(journal, width=jobs))
     asked = Asked(str(tree.absolute()) if tree else "", good, bad, packages, modules_of, flavor, tuple(path or ()),
-                  find_fix, fingerprint, any_failure, confidence, patience, seed, tuple(words or ()))
+                  find_fix, fingerprint, any_failure, confidence, patience, seed, tuple(words or ()),
+                  tuple(str(path.absolute()) for path in config or ()))
     raise typer.Exit(bisections.begin(asked, results, width=jobs))

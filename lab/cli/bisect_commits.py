@@ -45,6 +45,13 @@ def _builder(asked: Asked, store: Store) -> Build:
     return lambda tree, say: build_tree(tree, Recipe(asked.flavor), store, say)
 
 
+def builder_of_configs(asked: Asked, store: Store, say: Say) -> Callable[[Path], Kernel]:
+    """Makes a kernel of the tree with a configuration file."""
+    from lab.kernels.build import Recipe, build_tree
+
+    return lambda config: build_tree(Path(asked.tree), Recipe(config=config), store, say)
+
+
 @dataclass(frozen=True)
 class _Commits:
     asked: Asked

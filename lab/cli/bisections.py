@@ -18,7 +18,7 @@ from lab.bisect.journal import Journal
 from lab.bisect.report import Report
 from lab.bisect.search import Contradiction
 from lab.bisect.trial import Trial, seen_of
-from lab.cli import bisect_commits, bisect_packages
+from lab.cli import bisect_commits, bisect_config, bisect_packages
 from lab.cli.bisect_subjects import Plug
 from lab.cli.host import say
 from lab.cli.jobs import Manner
@@ -36,6 +36,8 @@ def begin(asked: Asked, results: Path, *, width: int | None) -> int:
     """A new bisection; the exit status. UsageError before anything is built."""
     asked.check()
     selected(list(asked.scenarios))
+    if asked.config:
+        return _options(asked, journals.begin(results, asked.as_json()), width)
     with _plug(asked) as plug:
         journal = journals.begin(results, plug.asked.as_json())
         say(f"the bisection is written down in {journal.directory}")
@@ -44,7 +46,10 @@ def begin(asked: Asked, results: Path, *, width: int | None) -> int:
 
 def go_on(journal: Journal, *, width: int | None) -> int:
     """Take a bisection up where it was broken off; the exit status."""
-    with _plug(Asked.of(journal.parameters)) as plug:
+    asked = Asked.of(journal.parameters)
+    if asked.config:
+        return _options(asked, journal, width)
+    with _plug(asked) as plug:
         plug.check(journal.trials)
         return _conduct(plug, journal, width)
 
@@ -65,6 +70,16 @@ def once_more(journal: Journal, *, reverted: bool, width: int | None) -> int:
         title = f"{plug.title_reverted(position)}" if reverted else plug.subject.title(position)
         status = _run_again(plug, inquiry, journal, kernel, title, width, fails=reverted == plug.asked.find_fix)
         plug.done()
+        return status
+
+
+def _options(asked: Asked, journal: Journal, width: int | None) -> int:
+    with _alone(journal.directory):
+        shelf, store = Shelf(), Store.default()
+        build = bisect_commits.builder_of_configs(asked, store, say)
+        with _resumable(journal):
+            status = bisect_config.search(asked, journal, _testers(asked, journal, width, shelf), build, store)
+        shelf.shrink(0)
         return status
 
 
@@ -94,13 +109,11 @@ def _conduct(plug: Plug, journal: Journal, width: int | None) -> int:
                               plug.believed(inquiry, journal))
         report = Report(journal.directory, inquiry, journal.trials, None, plug.texts(inquiry, journal),
                         plug.asked.words())
-        try:
-            report = replace(report, verdict=conductor.run())
-        except (EndsWrong, Contradiction) as error:
-            report = replace(report, error=str(error))
-        except (KeyboardInterrupt, LabError, OSError):
-            say(f"what is known is in {journal.directory}; go on with: {_resume(journal)}")
-            raise
+        with _resumable(journal):
+            try:
+                report = replace(report, verdict=conductor.run())
+            except (EndsWrong, Contradiction) as error:
+                report = replace(report, error=str(error))
         report.write()
         shelf.shrink(0)
         plug.done()
@@ -125,6 +138,16 @@ def _runs_nothing(kernel: Kernel, runs: int, label: str) -> list[Result]:
 
 def _resume(journal: Journal) -> str:
     return f"lab bisect --resume {journal.directory}"
+
+
+@contextlib.contextmanager
+def _resumable(journal: Journal) -> Iterator[None]:
+    """Whatever breaks a bisection off: how to go on is the last thing that is said."""
+    try:
+        yield
+    except (KeyboardInterrupt, LabError, OSError):
+        say(f"what is known is in {journal.directory}; go on with: {_resume(journal)}")
+        raise
 
 
 @contextlib.contextmanager

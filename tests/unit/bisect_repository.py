@@ -96,10 +96,11 @@ def result(state: str, name: str = "s", turn: int = 0) -> Result:
         state = "bad" if turn % int(of) < int(wanted) else "good"
     reasons = {"bad": [failure("aaaaaaaaaaaa")], "other": [failure("bbbbbbbbbbbb")],
                "noboot": [failure("cccccccccccc", "boot", "the kernel did not come up")],
+               "panic": [failure("eeeeeeeeeeee", "kernel", "kernel panic")],
                "skip": [Reason(Outcome.SKIP, "no such module")],
                "error": [Reason(Outcome.ERROR, "the guest was lost")]}.get(state, [])
     outcome = reasons[0].outcome if reasons else Outcome.PASS
-    return Result(name, name, outcome, reasons, [], [], [], 1.0, "checkpoint", "", "")
+    return Result(name, name, outcome, reasons, [], [], [], 1.0, "" if state == "panic" else "checkpoint", "", "")
 
 
 @dataclass

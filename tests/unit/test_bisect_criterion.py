@@ -20,7 +20,8 @@ def trial(*states: str, names: tuple[str, ...] = ("s",)) -> Trial:
 
 @pytest.mark.parametrize(("state", "expected"), [
     ("bad", Counts(bad=1)), ("good", Counts(good=1)), ("other", Counts(other=1)),
-    ("skip", Counts(untested=1)), ("error", Counts(untested=1)), ("noboot", Counts(untested=1)),
+    ("skip", Counts(untested=1)), ("error", Counts(untested=1)),
+    ("noboot", Counts(untested=1)), ("panic", Counts(untested=1)),
 ])
 def test_one_run(state: str, expected: Counts) -> None:
     assert counts(QUESTION, trial(state)) == expected
