@@ -8,6 +8,8 @@ from typing import Any
 
 from lab.errors import UsageError
 
+COMMAND = ".venv/bin/lab"  # as in all commands that are printed to be pasted
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -73,4 +75,4 @@ class Asked:
         flags = ["--find-fix"] if self.find_fix else []
         paths = ["--", *self.paths] if self.paths else []
         ends = ["--good", self.good, "--bad", self.bad]
-        return ["lab", "bisect", *where, *ends, *options, *flags, *self.scenarios, *paths]
+        return [COMMAND, "bisect", *where, *ends, *options, *flags, *self.scenarios, *paths]

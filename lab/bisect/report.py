@@ -121,7 +121,7 @@ class Report:
         return "\n".join(lines)
 
     def _asking(self, other: Question) -> str:
-        return shlex.join([*self.again[:3], "--fingerprint", other.fingerprint, *self.again[3:]])
+        return shlex.join([*self.again[:2], "--fingerprint", other.fingerprint, *self.again[2:]])
 
     def _evidence(self) -> str:
         lines = ["## Evidence", "| step | what | result | bad/runs | runs |", "|---|---|---|---|---|"]

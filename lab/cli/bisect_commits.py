@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lab.bisect.asked import Asked
+from lab.bisect.asked import COMMAND, Asked
 from lab.bisect.commit_answer import CommitAnswer, has, revert
 from lab.bisect.commits import Build, CommitSubject, named
 from lab.bisect.gitlog import NAME, GitLog
@@ -103,6 +103,6 @@ class _Commits:
             return {"To look at all commits": shlex.join(replace(self.asked, paths=()).words()), **replay}
         if len(verdict.positions) > 1:
             return replay
-        return {"To run it again": f"lab bisect --again {journal.directory}",
-                "To check that a revert cures it" if not self.asked.find_fix else
-                "To check that it fails again without it": f"lab bisect --check-revert {journal.directory}", **replay}
+        reverting = "it fails again without it" if self.asked.find_fix else "a revert cures it"
+        return {"To run it again": f"{COMMAND} bisect --again {journal.directory}",
+                f"To check that {reverting}": f"{COMMAND} bisect --check-revert {journal.directory}", **replay}

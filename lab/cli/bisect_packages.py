@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from lab.bisect.asked import Asked
+from lab.bisect.asked import COMMAND, Asked
 from lab.bisect.inquiry import Inquiry, Verdict
 from lab.bisect.journal import Journal
 from lab.bisect.packages import package_subject
@@ -27,7 +27,7 @@ def plug(asked: Asked, store: Store, say: Say) -> Iterator[Plug]:
             if verdict is None or len(verdict.positions) != 1 or inquiry.question is None:
                 return {}
             kernel, words = name(verdict.positions[0]), " ".join(f"'{i}'" for i in inquiry.question.ids)
-            return {"To run it again": f"lab run {words} --no-known -k debian:{kernel}"}
+            return {"To run it again": f"{COMMAND} run {words} --no-known -k debian:{kernel}"}
 
         return Texts(lambda verdict: f"```\n{subject.epilogue(verdict.positions)}\n```", commands, "version")
 

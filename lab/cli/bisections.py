@@ -10,7 +10,7 @@ from pathlib import Path
 import filelock
 
 from lab.bisect import journal as journals
-from lab.bisect.asked import Asked
+from lab.bisect.asked import COMMAND, Asked
 from lab.bisect.conduct import Conductor
 from lab.bisect.criterion import counts, why_untested
 from lab.bisect.inquiry import EndsWrong, Inquiry
@@ -137,7 +137,7 @@ def _runs_nothing(kernel: Kernel, runs: int, label: str) -> list[Result]:
 
 
 def _resume(journal: Journal) -> str:
-    return f"lab bisect --resume {journal.directory}"
+    return f"{COMMAND} bisect --resume {journal.directory}"
 
 
 @contextlib.contextmanager

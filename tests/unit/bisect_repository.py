@@ -90,7 +90,10 @@ def failure(fingerprint: str, kind: str = "step", text: str = "it misbehaves") -
 
 
 def result(state: str, name: str = "s", turn: int = 0) -> Result:
-    """good, bad, other (another failure), skip, error, noboot, or 1/3: bad in every third run."""
+    """good, bad, other (another failure), skip, error, noboot, 1/3: bad in every third run, or "bad,other": in turn."""
+    if "," in state:
+        states = state.split(",")
+        state = states[turn % len(states)]
     if "/" in state:
         wanted, of = state.split("/")
         state = "bad" if turn % int(of) < int(wanted) else "good"

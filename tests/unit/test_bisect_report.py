@@ -66,6 +66,12 @@ def test_ends_that_are_wrong(tmp_path: Path) -> None:
     assert json.loads((report.directory / "bisect.json").read_text())["kind"] == "no answer"
 
 
+def test_other_failures_of_the_bad_end_are_questions_of_their_own(tmp_path: Path) -> None:
+    report, _ = reported(tmp_path, ["good", "good", "bad,other"])
+    assert "- `bbbbbbbbbbbb` it misbehaves" in report.text()
+    assert ".venv/bin/lab bisect --fingerprint bbbbbbbbbbbb --tree /tree --good a --bad b s`" in report.text()
+
+
 def test_a_long_patch_is_cut_and_kept_whole(tmp_path: Path) -> None:
     text = "\n".join(f"{n} ```" for n in range(400))
     report, _ = reported(tmp_path, ["good", "good", "bad"])
@@ -93,8 +99,8 @@ def test_options_survive_the_journal_and_make_the_command() -> None:
     asked = Asked(tree="/t", good="a", bad="b", modules_of="debian", paths=("drivers/target",), find_fix=True,
                   scenarios=("s",))
     assert Asked.of(json.loads(json.dumps(asked.as_json()))) == asked
-    assert " ".join(asked.words()) == ("lab bisect --tree /t --good a --bad b --modules-of debian --find-fix s "
-                                       "-- drivers/target")
+    assert " ".join(asked.words()) == (".venv/bin/lab bisect --tree /t --good a --bad b --modules-of debian --find-fix "
+                                       "s -- drivers/target")
     with pytest.raises(UsageError, match="does not know"):
         Asked.of({"colour": "red"})
 
