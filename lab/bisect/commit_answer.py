@@ -30,7 +30,7 @@ class CommitAnswer:
         patch = git("show", "--diff-merges=first-parent", "--format=", "--stat", "--patch", name)
         (directory / PATCH).write_text(git("show", "--diff-merges=first-parent", "--format=email", "--stat", "--patch",
                                            name) + "\n")
-        lines = patch.strip().splitlines()
+        lines = patch.strip("\n").splitlines()
         more = (f"\n\n{len(lines) - _SHOWN_LINES} more lines are in [{PATCH}]({PATCH})."
                 if len(lines) > _SHOWN_LINES else "")
         return (f"{_fenced(told.rstrip())}\n\n{_fenced(chr(10).join(lines[:_SHOWN_LINES]), 'diff')}{more}\n"

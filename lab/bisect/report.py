@@ -12,7 +12,7 @@ from typing import Any
 from lab.bisect.conduct import said
 from lab.bisect.criterion import Question, counts
 from lab.bisect.inquiry import Inquiry, Verdict
-from lab.bisect.trial import Trial
+from lab.bisect.trial import END, PARENT, Trial
 from lab.errors import LabError
 
 FOUND, RANGE, HIDDEN, NO_ANSWER = "found", "range", "outside the paths", "no answer"
@@ -127,7 +127,8 @@ class Report:
         lines = ["## Evidence", "| step | what | result | bad/runs | runs |", "|---|---|---|---|---|"]
         for trial in self.trials:
             seen = counts(self.inquiry.question, trial)
-            phase = {"end": " (end)", "parent": " (hidden by the paths)"}.get(trial.phase, "")
+            end = "bad" if (trial.position is None) == self.inquiry.find_fix else "good"
+            phase = {END: f" (the {end} end)", PARENT: " (hidden by the paths)"}.get(trial.phase, "")
             lines.append(f"| {trial.number} | {_cell(trial.title)}{phase} | {_cell(said(self.inquiry, trial))} | "
                          f"{seen.bad}/{seen.answered} | {_links(trial)} |")
         return "\n".join(lines)

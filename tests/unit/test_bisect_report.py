@@ -46,6 +46,7 @@ def test_a_commit_with_its_patch_and_evidence(tmp_path: Path) -> None:
     text = (report.directory / "report.md").read_text()
     assert text.startswith(f"# The first bad commit is {names[4][:12]} commit 4\n") and report.exit_code == 0
     assert "Author: A. Developer <dev@example.org>" in text and "-good\n" in text and "+bad\n" in text
+    assert f"{names[7][:12]} commit 7 (the bad end)" in text and f"{names[0][:12]} commit 0 (the good end)" in text
     assert "`aaaaaaaaaaaa` step: it misbehaves" in text and "lab bisect --again D" in text
     assert len(re.findall(r"^\| \d+ \|", text, re.MULTILINE)) == len(report.trials)
     assert "+bad" in (report.directory / PATCH).read_text()
