@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lab.cli import host
+from lab.cli.execute import execute
 from lab.cli.jobs import Manner, vm_jobs
-from lab.cli.progress import Screen
-from lab.cli.execute import stoppable
 from lab.kernels.kernel import Kernel
 from lab.machine import checkpoint
 from lab.machine.vm import Engine
 from lab.report.result import Result
-from lab.run.session import Job, Session
+from lab.run.job import batch_of
 from lab.scenario.load import ScenarioRun
 
 _KEPT = 3  # checkpoints of candidates: the newest ones may be asked for again
@@ -70,31 +67,14 @@ class VmTester:
 
     def __call__(self, kernel: Kernel, runs: int, label: str) -> list[Result]:
         """Every scenario `runs` times. Known bugs are not applied: a known bug may be the question."""
-        planned = vm_jobs(self.chosen, [kernel], self.manner)
-        width = self.width or host.default_width(max(job.plan.memory_mib for job in planned))
+        planned = vm_jobs(self.chosen, [kernel], replace(self.manner, repeat=runs))
         engine = planned[0].guests
         assert isinstance(engine, Engine), "scenarios of a bisection run in VMs"
         with self.shelf.using(engine):
-            return _run(_repeats(planned, runs), _free(self.directory / label), width)
-
-
-def _repeats(planned: list[Job], runs: int) -> list[Job]:
-    """Pass by pass; each repeat has a folder and a token of its own."""
-    return [replace(job, plan=replace(job.plan, number=number, token=secrets.token_hex(8)))
-            for number in range(1, runs + 1) for job in planned]
-
-
-def _run(jobs: list[Job], folder: Path, width: int) -> list[Result]:
-    """The results, in the order of the jobs."""
-    session, found = Session(folder, width), {}
-    with stoppable(session), Screen(len(jobs), min(width, len(jobs))) as screen:
-        for progress in session.run(jobs):
-            screen.show(progress)
-            if progress.result is not None:
-                found[progress.plan.case] = progress.result
-    if session.interrupted:
-        raise KeyboardInterrupt
-    return [found[job.plan.case] for job in jobs]
+            done = execute([batch_of(planned)], _free(self.directory / label), width=self.width)
+        if done.interrupted:
+            raise KeyboardInterrupt
+        return done.results
 
 
 def _free(folder: Path) -> Path:

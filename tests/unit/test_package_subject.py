@@ -110,7 +110,7 @@ def test_what_is_refused(store: Store, good: str, bad: str, how: dict[str, Any],
 def test_without_apt_and_without_kernels_it_says_why(tmp_path: Path) -> None:
     with pytest.raises(LabError) as error:
         package_subject("6.12.43", "6.12.57", Store(tmp_path / "store"), etc=tmp_path)
-    assert "no Debian archive" in str(error.value)
+    assert "no archive of Debian or Ubuntu" in str(error.value)
 
 
 @pytest.mark.parametrize("version, tag", [("6.12.57-1~bpo12+1", "v6.12.57"), ("6.1.192-2", "v6.1.192"),
