@@ -117,20 +117,21 @@ class _Work:
         self.objects.mkdir(parents=True, exist_ok=True)
         os.utime(self.objects)
         with alone(self.objects, self.say) as lock:
-            self._compile(Kbuild(view, self.source, self.objects, self.say), lock)
+            self._compile(Kbuild(view, self.source, self.objects, self.say, (f"CC={cached()}",)), lock)
         if tree_hash(self.source) != self.content:
             raise LabError(f"{self.source} was changed while it was built, so nobody knows what was compiled; "
                            "run it again, it goes on from here")
         self._keep(view, tree.parts_of(self.objects))
 
     def _compile(self, kbuild: Kbuild, lock: int) -> None:
-        gone = kbuild.configure(self._flavor or self.recipe.config or Path())
+        wanted = self._flavor or self.recipe.config or Path()
+        gone = kbuild.configure(wanted)
         check_tools_for(self.objects / ".config")
         if gone:
             self.say(f"this kernel has no {', '.join(f'CONFIG_{o.name} ({o.optional})' for o in gone)}")
         words = self._flavor.make_words(kbuild.tree) if self._flavor else []
-        kbuild.make(f"CC={cached()}", f"LOCALVERSION=-{self._label}", *words, lock=lock,
-                    log=self.root.with_suffix(".log"))
+        kbuild.make(f"LOCALVERSION=-{self._label}", *words, log=self.root.with_suffix(".log"), lock=lock)
+        kbuild.remember(wanted)
 
     def _keep(self, view: Path, parts: Parts) -> None:
         """Put what was built on the shelf. Without debug information vmlinux is of no use to anybody."""

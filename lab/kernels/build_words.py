@@ -105,7 +105,7 @@ def _check_out(tree: Path, common: Path, commit: str, tell: Callable[[], None]) 
         (tree / ".git/shallow").write_text(shallow.read_text())
     if own.commit("HEAD") != commit:
         tell()
-    own("-c", "advice.detachedHead=false", "checkout", "--quiet", "--force", "--detach", commit)
+    own("checkout", "--quiet", "--force", "--detach", commit)
     own("clean", "--quiet", "-d", "-x", "--force")
     os.utime(tree)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 import re
 import sys
@@ -15,6 +17,7 @@ from lab.errors import BuildFailed
 from lab.kernels import flavors
 from lab.kernels.build_process import build_process
 from lab.kernels.flavors import Flavor, Option
+from lab.kernels.identity import signature, stat_file
 from lab.kernels.store import full_disk
 
 _CONFIGURE_DEADLINE_S = 900.0
@@ -26,6 +29,7 @@ _FIRST_ERROR = re.compile(
     r"|multiple definition of .+)|ERROR: modpost: .+|\S*ld: .+|error: .+)|(?P<make>make(?:\[\d+\])?: \*\*\* .+))$",
     re.MULTILINE)
 _COMPILED = re.compile(r"^  (?:CC|AS|LD|AR)\b", re.MULTILINE)
+_KCONFIG = re.compile(r"^\t(\S+)", re.MULTILINE)
 _NO_SPACE = "No space left on device"
 # The same sources give the same objects: nothing of the time, the user or the host goes in.
 _SAME = ("KBUILD_BUILD_TIMESTAMP=2000-01-01", "KBUILD_BUILD_USER=lab", "KBUILD_BUILD_HOST=lab",
@@ -40,6 +44,7 @@ class Kbuild:
     shown: Path
     objects: Path
     say: Callable[[str], None]
+    variables: tuple[str, ...] = ()  # of make, for every call: kbuild configures anew when CC differs
 
     def configure(self, wanted: Flavor | Path) -> Sequence[Option]:
         """Make .config, from a flavor or a complete file; the optional options that this kernel has not.
@@ -47,6 +52,9 @@ class Kbuild:
         BuildFailed when a required option did not survive, or for a tree whose Kconfig is broken.
         """
         config = self.objects / ".config"
+        if self._mark.exists() and self._mark.read_text() == (self._inputs(wanted) or "unknown"):
+            return [] if isinstance(wanted, Path) else flavors.check(wanted, config)
+        self._mark.unlink(missing_ok=True)
         if isinstance(wanted, Path):
             config.write_bytes(wanted.read_bytes())
             self._short("olddefconfig")
@@ -59,12 +67,30 @@ class Kbuild:
             self._short(f"KCONFIG_ALLCONFIG={fragment}", "allnoconfig")
         return flavors.check(wanted, config)
 
+    def remember(self, wanted: Flavor | Path) -> None:
+        """After a build: the same configuration of the same Kconfig files need not be made again."""
+        self._mark.write_text(self._inputs(wanted))
+
+    @property
+    def _mark(self) -> Path:
+        return self.objects / "lab.configured"
+
+    def _inputs(self, wanted: Flavor | Path) -> str:
+        """A hash of all that the configuration was made from; kbuild lists the files that it read. "" if unknown."""
+        text = wanted.read_text() if isinstance(wanted, Path) else wanted.digest
+        with contextlib.suppress(OSError):
+            listed = _KCONFIG.findall((self.objects / "include/config/auto.conf.cmd").read_text())
+            seen = signature(stat_file(name, self.tree / name) for name in [*listed, self.objects / ".config"])
+            return hashlib.sha256("\0".join((text, seen, *self.variables)).encode()).hexdigest()
+        return ""
+
     def make(self, *words: str, log: Path, lock: int) -> None:
         """Build image and modules; `log` keeps what make printed, `lock` is from `alone`. BuildFailed with the first
         error in it."""
         log.parent.mkdir(parents=True, exist_ok=True)
         width = len(os.sched_getaffinity(0))
-        argv: list[str | Path] = ["make", "-C", self.tree, f"O={self.objects}", f"-j{width}", *_SAME, *words, "bzImage"]
+        argv: list[str | Path] = ["make", "-C", self.tree, f"O={self.objects}", f"-j{width}", *_SAME, *self.variables,
+                                 *words, "bzImage"]
         if "CONFIG_MODULES=y" in (self.objects / ".config").read_text():
             argv.append("modules")
         with log.open("wb") as output, build_process(argv, output=output, env=_environment(), lock=lock) as child:
@@ -85,8 +111,8 @@ class Kbuild:
                 self.say(f"building {self.shown}: {done} objects, {now - began:.0f} s")
 
     def _short(self, *words: str) -> None:
-        done = process.run(["make", "-C", self.tree, f"O={self.objects}", *words], timeout_s=_CONFIGURE_DEADLINE_S,
-                           env=_environment(), check=False)
+        done = process.run(["make", "-C", self.tree, f"O={self.objects}", *self.variables, *words],
+                           timeout_s=_CONFIGURE_DEADLINE_S, env=_environment(), check=False)
         if done.returncode != 0:
             raise BuildFailed(f"{self.shown} cannot be configured: {_first(done.stderr) or done.last_words()}")
 
@@ -94,7 +120,8 @@ class Kbuild:
         """virtme-ng's own configuration with ours on top; its program lies beside this Python's."""
         program = Path(sys.executable).with_name("virtme-configkernel")
         (self.objects / ".config").unlink(missing_ok=True)
-        done = process.run([program, "--defconfig", "--custom", fragment, f"O={self.objects}"], cwd=self.tree,
+        done = process.run([program, "--defconfig", "--custom", fragment, f"O={self.objects}",
+                            *self.variables], cwd=self.tree,
                            timeout_s=_CONFIGURE_DEADLINE_S, env=_environment(), check=False)
         if done.returncode != 0:
             raise BuildFailed(f"virtme-ng cannot configure {self.shown}: {_first(done.stderr) or done.last_words()}")

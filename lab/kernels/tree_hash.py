@@ -12,6 +12,11 @@ from pathlib import Path
 from lab.errors import LabError
 from lab.git import Git
 
+_SWITCHES = ("splitIndex", "untrackedCache", "fsmonitor")
+# What a developer may have on would write beside the index, which is in .git, or start a daemon.
+_PLAIN = {"GIT_CONFIG_COUNT": "3", **{f"GIT_CONFIG_KEY_{n}": f"core.{name}" for n, name in enumerate(_SWITCHES)},
+          **{f"GIT_CONFIG_VALUE_{n}": "false" for n in range(len(_SWITCHES))}}
+
 
 def tree_hash(tree: Path) -> str:
     """A git tree's hash, "git-" in front; of a directory that is no checkout a hash over names, sizes and times.
@@ -27,11 +32,16 @@ def tree_hash(tree: Path) -> str:
 
 
 def is_checkout(tree: Path) -> bool:
-    """Whether the directory is the top of a checkout."""
+    """Whether the directory is the top of a checkout whose sources git knows.
+
+    Debian's linux-source brings a .gitignore that ignores everything: `git init` there makes no checkout of it.
+    """
     if not (tree / ".git").exists():
         return False
-    top = Git(tree).ask("rev-parse", "--show-toplevel")
-    return top.returncode == 0 and Path(top.stdout.strip()).resolve() == tree.resolve()
+    git = Git(tree)
+    top = git.ask("rev-parse", "--show-toplevel")
+    return top.returncode == 0 and Path(top.stdout.strip()).resolve() == tree.resolve() and bool(
+        git("ls-files", "--cached", "--others", "--exclude-standard", "--", "Makefile"))
 
 
 def head_of(tree: Path) -> str:
@@ -47,7 +57,7 @@ def _of_checkout(git: Git) -> str:
         if index.is_file():
             shutil.copy2(index, own)  # with its time: files are compared with it
         (Path(temporary) / "objects").mkdir()
-        env = {"GIT_INDEX_FILE": str(own), "GIT_OBJECT_DIRECTORY": f"{temporary}/objects",
+        env = {**_PLAIN, "GIT_INDEX_FILE": str(own), "GIT_OBJECT_DIRECTORY": f"{temporary}/objects",
                "GIT_ALTERNATE_OBJECT_DIRECTORIES": _alternates(objects)}
         git("add", "--all", env=env)
         return git("write-tree", env=env)

@@ -13,7 +13,9 @@ from tests.command_git import git
 _MAKEFILE = """
     # Out of tree like a kernel: O= is where things go, KCONFIG_ALLCONFIG what is on.
     allnoconfig:
-    \t@cp $(KCONFIG_ALLCONFIG) $(O)/.config
+    \t@cp $(KCONFIG_ALLCONFIG) $(O)/.config; mkdir -p $(O)/include/config
+    \t@echo configured with $(CC) >> $(O)/configurations
+    \t@printf '\\tKconfig\\n' > $(O)/include/config/auto.conf.cmd
     \t@test ! -e $(CURDIR)/lacks || sed -i "/$$(cat $(CURDIR)/lacks)/d" $(O)/.config
     olddefconfig:
     \t@true

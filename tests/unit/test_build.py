@@ -32,8 +32,10 @@ def tree(tmp_path: Path) -> Path:
 
 
 def state_of(tree: Path) -> dict[str, tuple[int, int]]:
-    """Size and time of everything; git gives objects that somebody asks for a new time, so that gc keeps them."""
-    return {str(p): (p.stat().st_size, 0 if "objects" in p.parts else p.stat().st_mtime_ns) for p in tree.rglob("*")}
+    """Size and time of everything; git gives what somebody asks for a new time, so that gc keeps it."""
+    kept_fresh = ("objects", "sharedindex")
+    return {str(p): (p.stat().st_size, 0 if any(part.startswith(kept_fresh) for part in p.parts) else
+                     p.stat().st_mtime_ns) for p in tree.rglob("*")}
 
 
 def compilations(store: Store) -> int:
@@ -87,6 +89,18 @@ class TestBuild:
         notes = [Path(fact["objects"]) / "drivers/target/driver.gcno" for fact in facts if fact]
         assert [path.read_text() for path in notes] == ["int driver(void) { return 1; }\n",
                                                         "int driver(void) { return 2; }\n"]
+
+    def test_it_is_configured_anew_only_when_kconfig_differs(self, tree: Path, store: Store) -> None:
+        for change, times in (("drivers/driver.c", 1), ("drivers/driver.c", 1), ("Kconfig", 2)):
+            with (tree / change).open("a") as file:
+                file.write("\n")
+            build_tree(tree, Recipe(), store)
+            objects, = (store.root / "objects").iterdir()
+            assert (objects / "configurations").read_text() == "configured with gcc\n" * times
+        (objects / ".config").write_text("")  # somebody's hand
+        (tree / "Kbuild").write_text("\n")
+        kernel = build_tree(tree, Recipe(), store)
+        assert kernel.config is not None and "CONFIG_TARGET_CORE=y" in kernel.config.read_text()
 
     def test_debug_information_is_kept_where_there_is_any(self, tree: Path, store: Store) -> None:
         for flavor, kept in (("base", False), ("debug", True)):
@@ -198,6 +212,21 @@ class TestTreeHash:
         assert tree_hash(tree) == changed  # committed or not, the content is the same
         (tree / "new.o").write_text("an object, which git ignores")
         assert tree_hash(tree) == changed
+
+    def test_what_git_ignores_altogether_is_no_checkout(self, tree: Path) -> None:
+        """As Debian's sources after `git init`: nothing of them would be in the hash."""
+        shutil.rmtree(tree / ".git")
+        (tree / ".gitignore").write_text("/*\n")
+        git(tree, "init", "-q")
+        before = tree_hash(tree)
+        (tree / "drivers/driver.c").write_text("int other;\n")
+        assert before.startswith("stat-") and tree_hash(tree) != before
+
+    def test_what_a_developer_has_on_writes_nothing(self, tree: Path) -> None:
+        for name in ("splitIndex", "untrackedCache"):
+            git(tree, "config", f"core.{name}", "true")
+        git(tree, "update-index", "--split-index")
+        self.test_git_is_left_alone(tree)
 
     def test_git_is_left_alone(self, tree: Path) -> None:
         (tree / "new.c").write_text("int x;\n")
