@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from lab.cli import git_bisect, host, places, words
-from lab.cli.execute import execute
+from lab.cli.execute import execute, stoppable
 from lab.cli.host import say
 from lab.cli.jobs import Manner, vm_batches, vm_jobs
 from lab.cli.options import Kernels, Known, NoKnown, Results, StrictKnown, Words, known_bugs, selected
@@ -19,6 +19,8 @@ from lab.kernels.store import Store
 from lab.run.job import Batch, batch_of
 from lab.run.session import new_directory
 from lab.scenario.load import ScenarioRun
+
+__all__ = ["known_bugs", "prepare", "run", "selected", "stoppable"]
 
 
 def run(

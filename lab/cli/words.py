@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,12 +9,13 @@ from pathlib import Path
 from lab.cli import places
 from lab.cli.host import say
 from lab.errors import UsageError
+from lab.kernels.build_tools import is_kernel_tree
+from lab.kernels.build_words import built, to_be_built
 from lab.kernels.kernel import Kernel
 from lab.kernels.patterns import expand
 from lab.kernels.resolve import resolve
 from lab.kernels.store import Store
 
-_SOURCE = re.compile(r"^(git|source):")
 _FETCHED = re.compile(r"^debian(:|$)")
 _SCHEME = re.compile(r"^[a-z]+:")
 
@@ -36,14 +36,13 @@ def expanded(words: Sequence[str], flavor: str) -> list[str]:
 def kernel_of(wanted: str | Kernel, flavor: str, store: Store) -> str | Kernel:
     """The word, or the kernel built from it where a flavor is wanted and it is a source. LabError, UsageError."""
     if flavor and isinstance(wanted, str) and is_source(wanted):
-        kernel: Kernel = importlib.import_module("lab.kernels.build_words").built(wanted, flavor, store, say)
-        return kernel
+        return built(wanted, flavor, store, say)
     return wanted
 
 
 def is_source(word: str) -> bool:
-    """Whether a kernel is to be built of it: a tree, a git reference, a source package."""
-    return bool(_SOURCE.match(word)) or (not _FETCHED.match(word) and not _is_named(word) and _is_directory(word))
+    """Whether a kernel can be built of it: a source tree, a git reference, a source package."""
+    return not _FETCHED.match(word) and not _is_named(word) and (to_be_built(word) or _is_tree(word))
 
 
 def text_of(wanted: str | Kernel) -> str:
@@ -75,8 +74,8 @@ def _exists(word: str) -> bool:
         return False
 
 
-def _is_directory(word: str) -> bool:
+def _is_tree(word: str) -> bool:
     try:
-        return Path(word).expanduser().is_dir()
+        return is_kernel_tree(Path(word).expanduser())
     except (OSError, ValueError, RuntimeError):
         return False

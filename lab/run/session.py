@@ -147,12 +147,19 @@ class Session:
             guests.prepare(self._watch)
             self._boot_notes[name] = _said_at_boot(guests.boot_console())
         except BootFailed:
-            first, *others = schedule.give_up(name)
-            self._carry_out(first, put)
-            for other in others:
-                put(Progress(other.plan, not_run(other.plan, Outcome.SKIP, [_DEAD], "")))
+            self._only_first(schedule.give_up(name), put, _DEAD)
         except Exception:  # whatever it is, each run meets it again, and reports it
-            return
+            pass
+        if self.stop.is_set():
+            self._only_first(schedule.give_up(name), put, NOT_RUN)
+
+    def _only_first(self, jobs: list[Job], put: Callable[[Progress], None], why: str) -> None:
+        """The first run meets again what its kernel's boot met, and records it; the others were not run."""
+        for first in jobs[:1]:
+            put(Progress(first.plan, None))
+            put(Progress(first.plan, self._one(first)))
+        for other in jobs[1:]:
+            put(Progress(other.plan, not_run(other.plan, Outcome.SKIP, [why], "")))
 
     def _one(self, job: Job) -> Result:
         plan, guests = job.plan, job.guests

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from lab.cli.host import Ready
+from lab.kernels.store import Store
 from tests.command import ROOT, Lab, assert_no_qemu
 from tests.junit_schema import errors_of
 from tests.vm.scripts import passing, sleeping
@@ -117,3 +118,19 @@ def test_ctrl_c_is_no_answer(lab: Lab, prepared: Ready, tmp_path: Path) -> None:
     assert_no_qemu(tmp_path)
     assert ran.status == 130, ran.said
     assert "for git bisect: stop: interrupted" in ran.stderr
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_the_results_of_one_kernel_while_another_is_fetched(lab: Lab, cold_store: Path, tmp_path: Path,
+                                                                         ) -> None:
+    with Store(cold_store).lock("apt"):  # under which kernels are fetched
+        running = lab.start("run", passing(tmp_path, "good"), "-k", OLD, "-k", "debian:6.12.1", kernel="",
+                            env={"LAB_STORE": str(cold_store)})
+        running.until(lambda: list(running.results.glob("latest/*/good/result.json")), "the first result")
+        running.signal(signal.SIGINT)
+        ran = running.wait(60)
+    assert ran.status == 130, ran.said
+    suites = {s.attrib["name"]: s for s in ElementTree.parse(ran.session / "junit.xml").iter("testsuite")}
+    assert [(name, s.attrib["tests"], s.attrib["skipped"]) for name, s in suites.items()] == [
+        ("debian-6.1.192-2", "1", "0"), ("debian_6.12.1", "1", "1")]
+    assert "Traceback" not in ran.said
