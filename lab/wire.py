@@ -5,7 +5,7 @@ Guest to host, any number:  {"id": 1, "event": {...}}          signs of life of 
 then exactly one of:        {"id": 1, "reply": {...}}          the operation was carried out; what it observed
                             {"id": 1, "error": {"kind": "...", "message": "..."}}   the agent itself failed
 
-Operations (one after the other on a worker; `ping`, `extend`, `confirm` and `diagnose` at any time):
+Operations (one after the other on a worker; `ping`, `extend`, `confirm`, `diagnose` and `coverage` at any time):
   hello     -> Hello as a dict
   setup     scenario=<expanded scenario as JSON>, token=<16 hex>, seed=<int>, timeout_s=<float>
             -> {"ok": true} | {"skip": [reasons]} | {"ok": false, "problem": "...", ...observation}
@@ -20,6 +20,8 @@ Operations (one after the other on a worker; `ping`, `extend`, `confirm` and `di
   diagnose  -> {"tasks": [task], "lio": {path: text}, "block": {path: text}, "memory": {path: text}}; sysrq w, l, t
             and d go to the kernel log. A task: {"name", "pid", "state", "wchan", "stack": [frames], "last_ran_s": float
             or null}
+  coverage  reset=true -> {}; after=<path or ""> -> {"files": {path of an object's counters on the host that built it:
+            base64 of zlib}, "more": are there files behind these}
   shell     -> {} when the shell that it started on the port `lab.shell` has ended
 Events, of the operation in progress: {"moved": <requests that disks completed>} once a second; {"printed": [[us, text],
 ...]}: what user space wrote to /dev/kmsg; {"denied": [[us, folded text], ...]}: lines that the kernel did not say.

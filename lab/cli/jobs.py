@@ -33,6 +33,7 @@ class Manner:
     repeat: int = 1  # how often each run is made
     vary_seed: bool = False  # the n-th repeat has seed + n - 1
     flavor: str = ""  # in which kernels are built that are given as source
+    coverage: bool = False
 
     @property
     def numbers(self) -> range:
@@ -112,7 +113,8 @@ class _Planner:
         manner = self._manner
         return RunPlan(id=run.id, word=word_of(run), scenario=run.scenario, values=run.values, path=str(run.path),
                        digest=run.digest, kernel=kernel, environment=around, seed=manner.seed_of(number),
-                       fresh_boot=manner.fresh_boot, dump_core=manner.dump_core, number=number)
+                       fresh_boot=manner.fresh_boot, dump_core=manner.dump_core, coverage=manner.coverage,
+                       number=number)
 
 
 def _decoding(one: Ready, store: Store, manner: Manner) -> Decoding | None:

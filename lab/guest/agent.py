@@ -1,7 +1,8 @@
 """The program in the guest that carries out what the host asks: `python3 -m lab.guest.agent [--port NAME | --stdio]`.
 
 One thread reads and answers at once what must never wait; one worker carries out everything else, one after the other;
-`diagnose` has a thread of its own. All modules are imported before the first message, so that a checkpoint holds them.
+`diagnose` and `coverage` have threads of their own. All modules are imported before the first message, so that a
+checkpoint holds them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lab.guest import changes, clock, files, io, kmsg, programs, scsi, shell, waiting
+from lab.guest import changes, clock, coverage, files, io, kmsg, programs, scsi, shell, waiting
 from lab.guest.diagnosis import diagnose
 from lab.guest.entropy import reseed
 from lab.guest.leaks import Snapshot, tainted
@@ -83,10 +84,15 @@ class Agent:
         elif message.get("op") == "confirm":
             self._pulse.confirm(message["id"], message["lines"])
         elif message.get("op") == "diagnose":
-            answer = threading.Thread(target=self._answer, args=(message, lambda _: diagnose(self._root)), daemon=True)
-            answer.start()
+            self._beside(message, lambda _: diagnose(self._root))
+        elif message.get("op") == "coverage":
+            self._beside(message, _coverage)
         else:
             self._work.put(message)
+
+    def _beside(self, message: dict[str, Any], operation: Callable[[dict[str, Any]], Observation]) -> None:
+        """Answer although the worker may hang."""
+        threading.Thread(target=self._answer, args=(message, operation), daemon=True).start()
 
     def _drain(self) -> None:
         while (message := self._work.get()) is not None:
@@ -157,6 +163,10 @@ def _attempt(action: Callable[[], None]) -> Observation:
     except OSError as error:
         return of_oserror(error)
     return {"ok": True}
+
+
+def _coverage(message: dict[str, Any]) -> Observation:
+    return coverage.reset() if message.get("reset") else coverage.counters(str(message.get("after", "")))
 
 
 def _unknown(message: dict[str, Any]) -> Observation:

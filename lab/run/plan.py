@@ -57,6 +57,7 @@ class RunPlan:
     seed: int
     fresh_boot: bool = False
     dump_core: bool = False
+    coverage: bool = False  # keep what of drivers/target it ran
     memory_mib: int = 512  # of its guest
     number: int = 1
     token: str = field(default_factory=lambda: secrets.token_hex(8))

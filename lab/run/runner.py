@@ -15,6 +15,7 @@ from lab.machine.link import AgentFailed, Link, LinkLost, LinkTimeout
 from lab.machine.starvation import Starvation
 from lab.machine.vm import BootFailed
 from lab.run import forensics
+from lab.run.counters import Counters
 from lab.run.pace import Pace
 from lab.run.plan import RunPlan
 from lab.run.record import Recorder
@@ -97,22 +98,26 @@ class _Conversation:
         self._console = recorder.directory / "console.log"
         self._pace = Pace(guest.link, guest.starvation)
         self._testimony = Testimony(recorder, guest.link, self._console, plan)
+        self._counters = Counters(guest.link, recorder, wanted=plan.coverage, slowdown=self._slowdown)
         guest.link.on_event = self._event
         watch.ask = lambda lines: guest.link.notify("confirm", lines=lines)
 
     def carry_out(self) -> None:
         try:
+            self._counters.begin()
             ready = self._setup()
             if ready is not None:
                 if ready:
                     self._steps()
                 self._teardown()
+                self._counters.keep()
                 self._recorder.end("finished", machine=self._guest.ended())
         except LinkTimeout as error:
             self._hung(error)
         except LinkLost as error:
             self._lost(error)
         except AgentFailed as error:
+            self._counters.keep()
             self._recorder.end("lab-error", detail=str(error), machine=self._guest.ended())
 
     def _request(self, op: str, seconds: float, **arguments: Any) -> dict[str, Any]:
@@ -193,6 +198,10 @@ class _Conversation:
         with contextlib.suppress(LinkLost, LinkTimeout):
             if alive:
                 self._testimony.examine(deadline_s=deadline_s)
+        if alive:
+            self._counters.keep()
+        else:
+            self._counters.none("the guest does not answer any more")
         self._recorder.event("forensics", offset=size_of(self._console))
         forensics.ask(self._guest, self._recorder, agent_alive=alive, deadline_s=_DIAGNOSE_S * self._slowdown,
                       core=self._core(), watch=self._watch)
@@ -200,6 +209,7 @@ class _Conversation:
 
     def _lost(self, error: LinkLost) -> None:
         """The guest is gone; a kernel that was held when it ended is looked at first."""
+        self._counters.none("the guest was lost, and its counters with it")
         core = self._core()
         if isinstance(error, KernelEnded) and core is not None:
             for name, text in self._guest.autopsy(core).items():
