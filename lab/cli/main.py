@@ -7,7 +7,21 @@ import sys
 
 import typer
 
-from lab.cli import bisect, check, decode, doctor, git_bisect, judge, kernel, lists, runs, scan, shell
+from lab.cli import (
+    bisect,
+    check,
+    coverage,
+    decode,
+    doctor,
+    git_bisect,
+    judge,
+    kernel,
+    lists,
+    runs,
+    scan,
+    select,
+    shell,
+)
 from lab.errors import LabError
 from lab.problems import Problems
 
@@ -26,6 +40,8 @@ app.command("doctor")(doctor.doctor)
 app.command("shell")(shell.shell)
 app.command("scan")(scan.scan)
 app.command("decode")(decode.decode)
+app.command("coverage")(coverage.coverage)
+app.command("select")(select.select)
 app.command("prepare")(runs.prepare)
 
 

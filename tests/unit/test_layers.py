@@ -12,8 +12,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 BOTTOM = {"wire", "t10", "errors", "process", "git", "document", "problems", "explain"}
 MAY_IMPORT = {
-    "cli": {"bisect", "run", "machine", "kernels", "scenario", "console", "report"} | BOTTOM,
+    "cli": {"bisect", "coverage", "run", "machine", "kernels", "scenario", "console", "report"} | BOTTOM,
     "bisect": {"run", "machine", "kernels", "scenario", "console", "report"} | BOTTOM,
+    "coverage": {"run", "machine", "kernels", "report"} | BOTTOM,
     "run": {"machine", "kernels", "scenario", "console", "report"} | BOTTOM,
     "machine": {"errors", "process", "wire"},
     "kernels": {"errors", "process", "git", "document", "problems", "explain"},
@@ -27,7 +28,7 @@ MAY_IMPORT = {
 }
 ONLY_IN = {"subprocess": {"lab/process.py", "lab/cli/bootstrap.py"}, "yaml": {"lab/document.py"},
            "qemu": {"lab/machine/qmp.py"}, "paramiko": {"lab/machine/ssh.py"}, "junit_xml": {"lab/report/junit.py"},
-           "elftools": {"lab/console/elf.py"}}
+           "elftools": {"lab/console/elf.py"}, "unidiff": {"lab/coverage/patch.py"}}
 
 
 def room(path: Path) -> str:

@@ -1,0 +1,59 @@
+"""gcovr, on one run's counters and on all of them."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lab import process
+from lab.coverage.build import Build
+from lab.errors import LabError
+
+_DEADLINE_S = 600.0
+
+
+def measure(counters: Mapping[str, Path], notes: Mapping[str, Path], build: Build, out: Path) -> None:
+    """Counters (object path -> .gcda file) to lines, branches and functions of drivers/target: gcovr's JSON in `out`.
+
+    LabError: gcov cannot read them.
+    """
+    with tempfile.TemporaryDirectory(prefix="lab-coverage-") as name:
+        work = Path(name)
+        for number, (object_path, file) in enumerate(sorted(counters.items())):
+            if object_path not in notes:
+                raise LabError(f"the kernel has counters of {object_path} that it had not when it booted; "
+                               "give a kernel with drivers/target built in")
+            # Two objects of one name must not meet.
+            folder = work / str(number)
+            folder.mkdir()
+            stem = Path(object_path).stem
+            (folder / f"{stem}.gcda").symlink_to(file.resolve())
+            (folder / f"{stem}.gcno").symlink_to(notes[object_path].resolve())
+        _gcovr(build, "--gcov-executable", str(build.gcov), "--json", str(out), str(work),
+               "--gcov-ignore-parse-errors", "negative_hits.warn_once_per_file", "--gcov-ignore-parse-errors",
+               "suspicious_hits.warn_once_per_file", "--exclude-noncode-lines")
+
+
+def render(parts: Sequence[Path], build: Build, folder: Path, title: str) -> Path:
+    """Merge gcovr's JSONs into `folder`: all.json, index.html with a page for each file, cobertura.xml, gcovr.txt.
+
+    Returns the path of all.json. LabError as gcovr says.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    added = [word for part in parts for word in ("--add-tracefile", str(part))]
+    _gcovr(build, *added, "--json", str(folder / "all.json"), "--html-details", str(folder / "index.html"),
+           "--html-title", title, "--cobertura", str(folder / "cobertura.xml"), "--txt", str(folder / "gcovr.txt"))
+    return folder / "all.json"
+
+
+def _gcovr(build: Build, *words: str) -> None:
+    root = build.tree.resolve()
+    # In a directory without gcovr.cfg; a user's must not decide.
+    with tempfile.TemporaryDirectory(prefix="lab-gcovr-") as empty:
+        process.run([sys.executable, "-m", "gcovr", "--root", str(root), "--filter",
+                     f"{re.escape(str(root))}/drivers/target/", "--no-markers",
+                     "--merge-mode-functions", "merge-use-line-min", *words],
+                    timeout_s=_DEADLINE_S, cwd=Path(empty))
