@@ -73,7 +73,7 @@ def atlas_of(kernel: Kernel, tree: Path, everything: Reach, runs: Sequence[RunRe
     sources = {name: Source(() if name in stale else _text(tree / name), frozenset(file.lines), file.functions)
                for name, file in everything.items()}
     reached = [Reached(r.id, r.word, r.seconds, {
-        name: frozenset(line for line, hit in file.lines.items() if hit) for name, file in r.reach.items()})
+        name: hit for name, file in r.reach.items() if (hit := frozenset(n for n, yes in file.lines.items() if yes))})
         for r in runs if r.reach is not None]
     return Atlas(kernel.name, kernel.spec, kernel.identity, str(tree), sources, includers, reached)
 

@@ -53,7 +53,10 @@ def _gcovr(build: Build, *words: str) -> None:
     root = build.tree.resolve()
     # In a directory without gcovr.cfg; a user's must not decide.
     with tempfile.TemporaryDirectory(prefix="lab-gcovr-") as empty:
-        process.run([sys.executable, "-m", "gcovr", "--root", str(root), "--filter",
-                     f"{re.escape(str(root))}/drivers/target/", "--no-markers",
-                     "--merge-mode-functions", "merge-use-line-min", *words],
-                    timeout_s=_DEADLINE_S, cwd=Path(empty))
+        done = process.run([sys.executable, "-m", "gcovr", "--root", str(root), "--filter",
+                            f"{re.escape(str(root))}/drivers/target/", "--no-markers",
+                            "--merge-mode-functions", "merge-use-line-min", *words],
+                           timeout_s=_DEADLINE_S, cwd=Path(empty), check=False)
+    if done.returncode != 0:
+        errors = [line for line in done.stderr.splitlines() if "rror" in line]
+        raise LabError(f"gcovr failed (exit {done.returncode}): {errors[0] if errors else done.last_words()}")

@@ -45,8 +45,10 @@ class Baseline:
 
 
 def baseline(guests: Guests, build: Build, kernel: str, folder: Path, slowdown: float) -> Baseline:
-    """Start a guest and ask it before any scenario runs. LabError: the kernel does not count drivers/target, or what its
-    counters mean is not known any more."""
+    """Start a guest and ask it before any scenario runs.
+
+    LabError: the kernel does not count drivers/target, or what its counters mean is not known any more.
+    """
     work = folder / "baseline"
     work.mkdir(parents=True)
     with guests.guest(work, fresh_boot=False, cmdline=(), watch=lambda: None) as guest:
