@@ -19,7 +19,7 @@ from lab.cli import (
     lists,
     runs,
     scan,
-    select,
+    selection,
     shell,
 )
 from lab.errors import LabError
@@ -41,7 +41,7 @@ app.command("shell")(shell.shell)
 app.command("scan")(scan.scan)
 app.command("decode")(decode.decode)
 app.command("coverage")(coverage.coverage)
-app.command("select")(select.select)
+app.command("select")(selection.select)
 app.command("prepare")(runs.prepare)
 
 
