@@ -30,6 +30,8 @@ _FIRST_ERROR = re.compile(
     re.MULTILINE)
 _COMPILED = re.compile(r"^  (?:CC|AS|LD|AR)\b", re.MULTILINE)
 _KCONFIG = re.compile(r"^\t(\S+)", re.MULTILINE)
+_DECIDES = re.compile(r"(MAKEFLAGS|MFLAGS|MAKELEVEL|MAKEFILES|ARCH|SUBARCH|CROSS_COMPILE|O|W|C|V|CF|CC|LD|AS"
+                      r"|LOCALVERSION|(KBUILD|KCONFIG|LLVM|GCOV|KASAN)\w*|(K|HOST|USER)\w*FLAGS)$")
 _NO_SPACE = "No space left on device"
 # The same sources give the same objects: nothing of the time, the user or the host goes in.
 _SAME = ("KBUILD_BUILD_TIMESTAMP=2000-01-01", "KBUILD_BUILD_USER=lab", "KBUILD_BUILD_HOST=lab",
@@ -144,6 +146,8 @@ def _first(text: str) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """Without what the `make` that started the lab hands down to every make below it."""
-    dropped = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "KBUILD_OUTPUT", "ARCH", "CROSS_COMPILE", "KCONFIG_CONFIG", "O")
-    return {**{k: v for k, v in os.environ.items() if k not in dropped}, "LC_ALL": "C"}
+    """Without what decides how a kernel is built, for a build is named by tree, configuration and compiler alone.
+
+    Nor what the `make` that started the lab hands down to every make below it.
+    """
+    return {**{k: v for k, v in os.environ.items() if not _DECIDES.match(k)}, "LC_ALL": "C"}

@@ -26,7 +26,7 @@ _MAKEFILE = """
     $(O)/driver.o: drivers/driver.c
     \t@echo "  CC      driver.o"
     \t@echo compiled >> $(O)/compilations
-    \t@$(CC) -c -o $@ $<
+    \t@$(CC) $(KCFLAGS) -c -o $@ $<
     \t@mkdir -p $(O)/drivers/target && echo vmlinux > $(O)/vmlinux
     \t@case "$(LOCALVERSION)" in *coverage) cp $< $(O)/drivers/target/driver.gcno;; esac
 """

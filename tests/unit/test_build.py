@@ -160,6 +160,11 @@ class TestBuild:
         with pytest.raises(UsageError, match="cannot read the configuration"):
             build_tree(tree, Recipe(config=tmp_path / "no.config"), store)
 
+    def test_the_environment_decides_nothing(self, tree: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name, value in {"KCFLAGS": "-Dreturn=nonsense", "MAKEFLAGS": "n", "CC": "false", "ARCH": "arm"}.items():
+            monkeypatch.setenv(name, value)
+        assert build_tree(tree, Recipe(), store).image.is_file() and compilations(store) == 1
+
     def test_no_kernel_tree(self, tmp_path: Path, store: Store) -> None:
         with pytest.raises(UsageError, match="no kernel source tree"):
             build_tree(tmp_path, Recipe(), store)
