@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
-from lab.cli.places import KERNELS
+from lab.cli.places import KERNELS as KERNELS
 from lab.errors import LabError
 from lab.kernels.checkers import cost_of
 from lab.kernels.kernel import Kernel

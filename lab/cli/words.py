@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab.cli import places
+from lab.cli import host
 from lab.cli.host import say
 from lab.errors import UsageError
 from lab.kernels.build_tools import is_kernel_tree
@@ -58,11 +58,11 @@ def file_name(word: str) -> str:
 def _look(word: str, store: Store) -> None:
     """A word that is no name, no scheme and no path is a slip: say so at once, not as results of a kernel."""
     if not (_FETCHED.match(word) or _SCHEME.match(word) or _is_named(word) or _exists(word)):
-        resolve(word, store, named=places.KERNELS, say=say)
+        resolve(word, store, named=host.KERNELS, say=say)
 
 
 def _is_named(word: str) -> bool:
-    return "/" not in word and _exists(str(places.KERNELS / f"{word}.yaml"))
+    return "/" not in word and _exists(str(host.KERNELS / f"{word}.yaml"))
 
 
 def _exists(word: str) -> bool:

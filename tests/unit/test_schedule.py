@@ -181,6 +181,13 @@ def test_an_interrupt_does_not_wait_for_a_kernel_that_is_fetched(tmp_path: Path,
     assert found == {("a", "1"): Outcome.PASS, **left}
 
 
+def test_an_interrupt_while_a_kernel_boots_is_said_by_its_first_run(tmp_path: Path) -> None:
+    session = Session(tmp_path, 2)
+    guests = FakeGuests(before=session.interrupt)
+    found = [(p.plan.id, p.result.outcome) for p in session.run([on("a", n, guests) for n in "123"]) if p.result]
+    assert sorted(found) == [("1", Outcome.ERROR), ("2", Outcome.SKIP), ("3", Outcome.SKIP)]
+
+
 def test_repeats_have_folders_of_their_own(tmp_path: Path) -> None:
     jobs = [on("a", "one", number=n) for n in (1, 2, 3)]
     results = [p.result for p in Session(tmp_path, 2).run(jobs) if p.result is not None]
