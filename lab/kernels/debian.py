@@ -103,7 +103,7 @@ class _Search:
                 apt = Apt(self._store, name, archives, self._say)
                 if not apt.update(max_age_s=max_age_s) and self._failures:
                     continue  # the same lists would name the same package
-                stock = self._choose(apt, wanted)
+                stock = self._choose(apt, wanted, exact=name == "host" and "-" in wanted)
                 if stock and stock.version not in tried and (kernel := self._obtain(apt, stock, wanted)):
                     return kernel
                 tried |= {stock.version} if stock else set()
@@ -111,7 +111,8 @@ class _Search:
                     break  # other suites have other stock kernels
         return self._without_apt(wanted)
 
-    def _choose(self, apt: Apt, wanted: str) -> Stock | None:
+    def _choose(self, apt: Apt, wanted: str, *, exact: bool) -> Stock | None:
+        """`exact`: 6.12.117-1 is not 6.12.117-1~deb12u1 as long as other suites may have it."""
         if apt.complaint:
             self._complaints.append(apt.complaint)
             self._say(f"apt could not fetch every list ({apt.complaint}); going on with what it has")
@@ -121,8 +122,8 @@ class _Search:
             meta = apt.candidate(apt.distribution.meta)
             return next((s for s in listed if meta and s.version == meta.version and not s.problem), None)
         matching = [s for s in listed if versions.matches(s.version, wanted)]
-        exact = [s for s in matching if s.version == wanted]
-        return next((s for s in exact or matching if not s.problem), None)
+        same = [s for s in matching if s.version == wanted]
+        return next((s for s in same or ([] if exact else matching) if not s.problem), None)
 
     def _obtain(self, apt: Apt, stock: Stock, wanted: str) -> StockKernel | None:
         """The kernel from the shelf, put there if need be; None when apt could not fetch what it lists."""

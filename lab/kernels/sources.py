@@ -36,7 +36,8 @@ def host_sources(etc: Path = Path("/etc/apt")) -> list[Source]:
         except OSError:
             continue
         found += _deb822(text) if path.suffix == ".sources" else _one_line(text)
-    kept = [replace(s, suites=tuple(x for x in s.suites if of_suite(x))) for s in found]
+    whose = distribution_of(found)  # archives of another one beside them are not the host's own
+    kept = [replace(s, suites=tuple(x for x in s.suites if whose.suite(x))) for s in found]
     return [source for source in kept if source.suites]
 
 

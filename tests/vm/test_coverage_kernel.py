@@ -1,5 +1,5 @@
-"""`lab coverage` and `lab select` on a kernel with counters. $LAB_TEST_COVERAGE_KERNEL names one; else $LAB_TEST_TREE, a
-kernel source tree, is built (ten minutes)."""
+"""`lab coverage` and `lab select` on a kernel with counters. $LAB_TEST_COVERAGE_KERNEL names one; else $LAB_TEST_TREE,
+a kernel source tree, is built (ten minutes)."""
 
 from __future__ import annotations
 
