@@ -1,9 +1,8 @@
-"""`lab coverage` and `lab select` on a kernel with counters. $LAB_TEST_COVERAGE_KERNEL names one; else $LAB_TEST_TREE,
-a kernel source tree, is built (ten minutes)."""
+"""`lab coverage` and `lab select` on a kernel with counters. $LAB_TEST_COVERAGE_KERNEL names one; else Debian's 6.12 is
+built (ten minutes)."""
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 from pathlib import Path
@@ -13,11 +12,12 @@ from xml.etree import ElementTree
 import pytest
 
 from lab.cli.host import say
+from lab.kernels.build_words import built
 from lab.kernels.store import Store
 from lab.run import counters
 from tests.command import ROOT, Lab, Ran
 
-pytestmark = [pytest.mark.vm, pytest.mark.slow]
+pytestmark = [pytest.mark.vm, pytest.mark.network, pytest.mark.slow]
 FAILS = ROOT / "tests/vm/scenarios/unexpected-success.yaml"
 IBLOCK = "drivers/target/target_core_iblock.c"
 TRANSPORT = "drivers/target/target_core_transport.c"
@@ -25,13 +25,7 @@ TRANSPORT = "drivers/target/target_core_transport.c"
 
 @pytest.fixture(scope="module")
 def kernel() -> str:
-    if ready := os.environ.get("LAB_TEST_COVERAGE_KERNEL"):
-        return ready
-    tree = os.environ.get("LAB_TEST_TREE")
-    if not tree:
-        pytest.skip("neither LAB_TEST_COVERAGE_KERNEL nor LAB_TEST_TREE is set")
-    build = importlib.import_module("lab.kernels.build")
-    return str(build.build_tree(Path(tree), build.Recipe("coverage"), Store.default(), say).image)
+    return os.environ.get("LAB_TEST_COVERAGE_KERNEL") or built("source:6.12", "coverage", Store.default(), say).spec
 
 
 @pytest.fixture(scope="module")
