@@ -6,7 +6,7 @@ SCENARIO ?=
 ARGS ?=
 PYTEST := .venv/bin/python -m pytest
 
-.PHONY: help setup test-kernel test check test-all nightly bench doctor clean
+.PHONY: help setup test-kernel test check test-all nightly bisect bench doctor clean
 .DEFAULT_GOAL := help
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo 'make setup        prepare everything, run nothing'
 	@echo 'make test         test the lab itself, on real VMs       make check     lint, types, layers'
 	@echo 'make test-all     test everything, long                  make bench     measure'
+	@echo 'make bisect ARGS="--tree ~/linux --good v6.12.43 --bad v6.12.60" SCENARIO=NAME   which commit broke it'
 	@echo 'make doctor       what is missing on this host'
 
 setup:
@@ -25,6 +26,10 @@ test-kernel:
 	@$(LAB) run $(if $(KERNEL),-k '$(KERNEL)') $(ARGS) $(SCENARIO)
 
 nightly: test-kernel
+
+bisect:
+	@$(BOOTSTRAP)
+	@$(LAB) bisect $(ARGS) $(SCENARIO)
 
 doctor:
 	@$(BOOTSTRAP)
@@ -48,6 +53,9 @@ bench:
 	@$(BOOTSTRAP) '[test]'
 	.venv/bin/python bench/fresh_guest.py
 	.venv/bin/python bench/suite.py
+	.venv/bin/python bench/search.py
+	.venv/bin/python bench/bisect_step.py
+	.venv/bin/python bench/package_bisect.py
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache
