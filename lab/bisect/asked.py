@@ -29,6 +29,7 @@ class Asked:
     patience: int = 30
     seed: int = 1
     scenarios: tuple[str, ...] = ()
+    among: tuple[str, ...] = ()  # patterns: only versions that match one
     config: tuple[str, ...] = ()  # a good and a bad configuration file
 
     @staticmethod
@@ -62,6 +63,8 @@ class Asked:
                              "kernel")
         if self.packages and (self.paths or self.modules_of):
             raise UsageError("--packages builds nothing: leave paths and --modules-of out")
+        if self.among and not self.packages:
+            raise UsageError("--among chooses from the versions of --packages; paths choose from commits")
         if self.any_failure and self.fingerprint:
             raise UsageError("--any-failure and --fingerprint exclude each other")
 
@@ -72,6 +75,7 @@ class Asked:
         options = [word for name in ("modules_of", "flavor", "confidence", "patience", "seed")
                    if getattr(self, name) != getattr(plain, name)
                    for word in (f"--{name.replace('_', '-')}", str(getattr(self, name)))]
+        options += [word for pattern in self.among for word in ("--among", pattern)]
         flags = ["--find-fix"] if self.find_fix else []
         paths = ["--", *self.paths] if self.paths else []
         ends = ["--good", self.good, "--bad", self.bad]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -109,15 +110,15 @@ def package_subject(good: str, bad: str, store: Store, say: Callable[[str], None
                     among: Sequence[str] | None = None, etc: Path = _ETC) -> PackageSubject:
     """The stock kernels between two versions that apt lists as usable or that the store has; nothing is fetched yet.
 
-    `find_fix`: old kernels are bad and new ones good. `among` leaves only these versions between the ends. A version
-    may be the beginning of one: 6.12.43 is the newest 6.12.43-*. UsageError: an end that nobody knows, ends that are
-    the same or stand the wrong way round.
+    `find_fix`: old kernels are bad and new ones good. `among` leaves only these versions (or globs) between the
+    ends. A version may be the beginning of one: 6.12.43 is the newest 6.12.43-*. UsageError: an end that nobody knows,
+    ends that are the same or stand the wrong way round.
     """
     usable, refused = _known(store, say, etc)
     ends = [_meant(word, usable, refused) for word in ((bad, good) if find_fix else (good, bad))]
     old, new = ends
     _check_order(old, new, find_fix)
-    chosen = {_meant(word, usable, refused) for word in among} if among is not None else usable
+    chosen = usable if among is None else {v for word in among for v in _chosen(word, usable, refused)}
     low, high = versions.key(old), versions.key(new)
     names = [v for v in reversed(versions.newest_first({*chosen, new})) if low < versions.key(v) <= high]
     _say_what_it_means(old, names, say)
@@ -155,6 +156,12 @@ def _meant(word: str, usable: Iterable[str], refused: dict[str, str]) -> str:
     near = " and ".join(older + newer)
     raise UsageError(f"neither apt nor the store has a kernel {wanted}"
                      + (f"; the nearest are {near}" if near else "; there are none at all"))
+
+
+def _chosen(word: str, usable: Iterable[str], refused: dict[str, str]) -> list[str]:
+    """The versions of a glob, or the one that a version means."""
+    matching = [v for v in usable if fnmatch.fnmatchcase(v, word)]
+    return matching or [_meant(word, usable, refused)]
 
 
 def _check_order(old: str, new: str, find_fix: bool) -> None:

@@ -33,6 +33,8 @@ Good = Annotated[str, typer.Option("--good", metavar="REF", help="The end that d
 Bad = Annotated[str, typer.Option("--bad", metavar="REF", help="The end that fails.")]
 Packages = Annotated[bool, typer.Option("--packages", help="The ends are versions of Debian's kernel, such as 6.12.43; "
                                                            "nothing is built.")]
+Among = Annotated[list[str] | None, typer.Option("--among", metavar="PATTERN", help="With --packages: only such versions "
+                                                 "(6.12.9*), and the ends; repeatable.")]
 ModulesOf = Annotated[str, typer.Option("--modules-of", metavar="debian:VERSION", help="Build only drivers/target of a "
                                         "commit, for this stock kernel: seconds a step.")]
 Flavor = Annotated[str, typer.Option("--flavor", help="Which kernel is built of a commit.")]
@@ -58,7 +60,7 @@ CheckRevert = Annotated[Path | None, typer.Option("--check-revert", metavar="DIR
 
 def bisect(
     words: Words = None, tree: Tree = None, good: Good = "", bad: Bad = "", packages: Packages = False,
-    config: Config = None, modules_of: ModulesOf = "", flavor: Flavor = "base", path: Paths = None,
+    among: Among = None, config: Config = None, modules_of: ModulesOf = "", flavor: Flavor = "base", path: Paths = None,
     find_fix: FindFix = False, fingerprint: Fingerprint = "", any_failure: AnyFailure = False,
     confidence: Confidence = 0.99, patience: Patience = 30, seed: Seed = 1, jobs: Jobs = None,
     results: Results = places.RESULTS, resume: Resume = False, again: Again = None, check_revert: CheckRevert = None,
@@ -74,5 +76,5 @@ def bisect(
         raise typer.Exit(bisections.go_on(journal, width=jobs))
     asked = Asked(str(tree.absolute()) if tree else "", good, bad, packages, modules_of, flavor, tuple(path or ()),
                   find_fix, fingerprint, any_failure, confidence, patience, seed, tuple(words or ()),
-                  tuple(str(path.absolute()) for path in config or ()))
+                  tuple(among or ()), tuple(str(path.absolute()) for path in config or ()))
     raise typer.Exit(bisections.begin(asked, results, width=jobs))

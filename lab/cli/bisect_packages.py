@@ -17,7 +17,8 @@ from lab.kernels.store import Store
 @contextlib.contextmanager
 def plug(asked: Asked, store: Store, say: Say) -> Iterator[Plug]:
     """UsageError for versions that are not there."""
-    subject = package_subject(asked.good, asked.bad, store, say, find_fix=asked.find_fix)
+    subject = package_subject(asked.good, asked.bad, store, say, find_fix=asked.find_fix,
+                              among=asked.among or None)
 
     def name(position: int | None) -> str:
         return subject.old if position is None else subject.history.names[position]

@@ -71,6 +71,11 @@ def test_to_find_a_fix_the_bad_end_is_the_old_one(store: Store) -> None:
     assert len(found.history) == 6
 
 
+def test_a_glob_among_them(store: Store) -> None:
+    names = subject(store, "6.12.43", "6.12.117", among=["6.12.*~bpo*"]).history.names
+    assert len(names) > 2 and all("~bpo" in name for name in names[:-1])
+
+
 def test_a_choice_among_them_keeps_the_ends(store: Store) -> None:
     found = subject(store, "6.12.43", "6.12.117", among=["6.12.90-1", "6.12.57", "6.1.192"])
     assert found.history.names == ("6.12.57-1~bpo12+1", "6.12.90-1", "6.12.117-1")
