@@ -33,7 +33,7 @@ Good = Annotated[str, typer.Option("--good", metavar="REF", help="The end that d
 Bad = Annotated[str, typer.Option("--bad", metavar="REF", help="The end that fails.")]
 Packages = Annotated[bool, typer.Option("--packages", help="The ends are versions of Debian's kernel, such as 6.12.43; "
                                                            "nothing is built.")]
-Among = Annotated[list[str] | None, typer.Option("--among", metavar="PATTERN", help="With --packages: only such versions "
+Among = Annotated[list[str] | None, typer.Option("--among", metavar="PATTERN", help="Of --packages only such versions "
                                                  "(6.12.9*), and the ends; repeatable.")]
 ModulesOf = Annotated[str, typer.Option("--modules-of", metavar="debian:VERSION", help="Build only drivers/target of a "
                                         "commit, for this stock kernel: seconds a step.")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import re
 import sys
 import tempfile
@@ -13,6 +14,7 @@ from lab.coverage.build import Build
 from lab.errors import LabError
 
 _DEADLINE_S = 600.0
+_SOURCES = ("drivers", "include", "arch")
 
 
 def measure(counters: Mapping[str, Path], notes: Mapping[str, Path], build: Build, out: Path) -> None:
@@ -26,15 +28,27 @@ def measure(counters: Mapping[str, Path], notes: Mapping[str, Path], build: Buil
             if object_path not in notes:
                 raise LabError(f"the kernel has counters of {object_path} that it had not when it booted; "
                                "give a kernel with drivers/target built in")
-            # Two objects of one name must not meet.
-            folder = work / str(number)
-            folder.mkdir()
-            stem = Path(object_path).stem
-            (folder / f"{stem}.gcda").symlink_to(file.resolve())
-            (folder / f"{stem}.gcno").symlink_to(notes[object_path].resolve())
-        _gcovr(build, "--gcov-executable", str(build.gcov), "--json", str(out), str(work),
-               "--gcov-ignore-parse-errors", "negative_hits.warn_once_per_file", "--gcov-ignore-parse-errors",
-               "suspicious_hits.warn_once_per_file", "--exclude-noncode-lines")
+            _gcov(file, notes[object_path], Path(object_path).stem, build, work / str(number))
+        _gcovr(build, "--use-gcov-files", "--json", str(out), str(work), "--gcov-ignore-parse-errors",
+               "negative_hits.warn_once_per_file", "--gcov-ignore-parse-errors",
+               "suspicious_hits.warn_once_per_file")
+
+
+def _gcov(counters: Path, notes: Path, stem: str, build: Build, folder: Path) -> None:
+    """gcov's text of one object, in a folder of its own: left to itself gcovr runs it in the source tree, where it
+    writes, and where two of them meet."""
+    folder.mkdir()
+    (folder / f"{stem}.gcda").symlink_to(counters.resolve())
+    (folder / f"{stem}.gcno").symlink_to(notes.resolve())
+    links = [folder / name for name in _SOURCES]  # what was built inside the tree has relative names of its sources
+    for link in links:
+        link.symlink_to(build.tree / link.name)
+    done = process.run([build.gcov, "--branch-counts", "--branch-probabilities", "--all-blocks", "--hash-filenames",
+                        f"{stem}.gcda"], timeout_s=_DEADLINE_S, cwd=folder, check=False)
+    for link in links:
+        link.unlink()
+    if done.returncode != 0 or not any(folder.glob("*.gcov")):
+        raise LabError(f"{build.gcov.name} cannot read {counters}: {done.last_words()}")
 
 
 def render(parts: Sequence[Path], build: Build, folder: Path, title: str) -> Path:
@@ -43,7 +57,7 @@ def render(parts: Sequence[Path], build: Build, folder: Path, title: str) -> Pat
     Returns the path of all.json. LabError as gcovr says.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    added = [word for part in parts for word in ("--add-tracefile", str(part))]
+    added = [word for part in parts for word in ("--add-tracefile", glob.escape(str(part)))]  # it takes patterns, run ids have []
     _gcovr(build, *added, "--json", str(folder / "all.json"), "--html-details", str(folder / "index.html"),
            "--html-title", title, "--cobertura", str(folder / "cobertura.xml"), "--txt", str(folder / "gcovr.txt"))
     return folder / "all.json"

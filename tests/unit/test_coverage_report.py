@@ -98,7 +98,7 @@ def test_damaged_counters_are_an_error_of_gcov(toy: Toy, tmp_path: Path) -> None
     (name, file) = next(iter(counters.read(toy.build.tree.parent / "few").items()))
     counters.write({name: file.read_bytes()[:4] + b"\xff" * 40}, tmp_path / "bad")
     notes = keep_notes({name: file.read_bytes()}, toy.build, tmp_path / "notes")
-    with pytest.raises(LabError, match="gcovr failed"):
+    with pytest.raises(LabError, match="gcov cannot read"):
         gcovr.measure(counters.read(tmp_path / "bad"), notes, toy.build, tmp_path / "out.json")
 
 

@@ -88,9 +88,9 @@ def make(where: Path) -> Toy:
         Path(name).unlink()
         counters.write({name: data}, where / run)
         notes = notes or keep_notes({name: data}, build, folder / "notes")
-        gcovr.measure(counters.read(where / run), notes, build, where / f"{run}.json")
-        runs[run] = RunReach(run, run, "pass", {"few": 2.0, "many": 1.0}[run], load(where / f"{run}.json"))
-    everything = load(gcovr.render([where / "few.json", where / "many.json"], build, folder, "toy"))
+        gcovr.measure(counters.read(where / run), notes, build, where / f"{run}[x=1].json")
+        runs[run] = RunReach(run, run, "pass", {"few": 2.0, "many": 1.0}[run], load(where / f"{run}[x=1].json"))
+    everything = load(gcovr.render([where / "few[x=1].json", where / "many[x=1].json"], build, folder, "toy"))
     kernel = Kernel("toy", "toy", "6.12.0", objects / "toy", None, None, "0" * 64)
     return Toy(build, everything, runs, folder, kernel)
 
