@@ -57,7 +57,8 @@ def render(parts: Sequence[Path], build: Build, folder: Path, title: str) -> Pat
     Returns the path of all.json. LabError as gcovr says.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    added = [word for part in parts for word in ("--add-tracefile", glob.escape(str(part)))]  # it takes patterns, run ids have []
+    # It takes patterns, and run ids have brackets.
+    added = [word for part in parts for word in ("--add-tracefile", glob.escape(str(part)))]
     _gcovr(build, *added, "--json", str(folder / "all.json"), "--html-details", str(folder / "index.html"),
            "--html-title", title, "--cobertura", str(folder / "cobertura.xml"), "--txt", str(folder / "gcovr.txt"))
     return folder / "all.json"

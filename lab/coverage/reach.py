@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+_UNKNOWN = "<unknown function"  # what gcovr calls a function that gcc has inlined everywhere
+
 
 @dataclass(frozen=True)
 class Function:
@@ -70,10 +72,10 @@ def _file(entry: Mapping[str, Any]) -> FileReach:
         lines[number] = lines.get(number, False) or line["count"] > 0
         for index, branch in enumerate(line["branches"]):
             branches[number, index] = branches.get((number, index), False) or branch["count"] > 0
-        if name:
+        if name and not name.startswith(_UNKNOWN):
             first, last = extent.get(name, (number, number))
             extent[name] = min(first, number), max(last, number)
-    functions = tuple(_functions(entry["functions"], extent))
+    functions = tuple(_functions((f for f in entry["functions"] if not f["name"].startswith(_UNKNOWN)), extent))
     return FileReach(lines, branches, functions)
 
 
