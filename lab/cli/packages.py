@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from lab.kernels import build_tools
+
 HOST_TOOLS = {
     "qemu-system-x86_64": "qemu-system-x86", "depmod": "kmod", "file": "file",
     "ldd": "libc-bin", "setpriv": "util-linux",
@@ -14,8 +16,9 @@ HOST_TOOLS = {
 
 # What building kernels and modules takes; a run on a kernel that is there already needs none of it. Debian's stock
 # kernel is built with the compiler that the package gcc of the same release stands for.
-BUILD_TOOLS = {"gcc": "gcc", "flex": "flex", "bison": "bison", "bc": "bc", "pahole": "pahole"}
-BUILD_HEADERS = {"stdio.h": "libc6-dev", "libelf.h": "libelf-dev", "openssl/opensslv.h": "libssl-dev"}
+BUILD_TOOLS = {**build_tools.BUILD_TOOLS, "pahole": "pahole"}
+BUILD_HEADERS = {**build_tools.BUILD_HEADERS, "stdio.h": "libc6-dev", "openssl/opensslv.h": "libssl-dev"}
+TEST_TOOLS = {"gpg": "gpg"}  # signs archives that tests make
 _INCLUDES = Path("/usr/include")
 
 

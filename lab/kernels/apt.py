@@ -26,6 +26,13 @@ _UPDATE_DEADLINE_S = 900.0
 _ASK_DEADLINE_S = 120.0
 _SLOWEST_BYTES_PER_S = 50_000
 _GRACE_S = 2.0
+# What apt says of a suite that an archive dropped, or left behind when its support ended.
+_NO_SUITE = re.compile("|".join((
+    r"The repository '\S+ (\S+) Release' does not have a Release file",
+    r"Release file for \S+/dists/(\S+)/(?:In)?Release is expired",
+    r"Failed to fetch \S+/dists/([^/\s]+)/\S+\s+(?:404|File not found)",
+)))
+_SUMMARY = "Some index files failed to download"
 # Hooks of the host (docker images clean the host's cache in one) must not run for a private state.
 _CONFIGURATION = """\
 #clear APT::Update::Pre-Invoke;
@@ -86,20 +93,23 @@ class Apt:
             raise UsageError("the host's apt has no archive of Debian or Ubuntu configured (suite of a release, "
                              "component main), so stock kernels cannot be fetched; give a kernel tree or bzImage")
         self.distribution = distribution_of(sources)
+        self._added = frozenset(suite for source in sources for suite in source.added)
         self._store, self._root, self._say = store, store.apt / name, say
         self._downloads = store.apt / "downloads"
         self.complaint = ""  # why the last update was not complete
         for part in ("state/lists/partial", "cache/archives/partial", "sources.list.d"):
             (self._root / part).mkdir(parents=True, exist_ok=True)
         self._downloads.mkdir(parents=True, exist_ok=True)
-        (self._root / "state/status").touch()
+        if not (self._root / "state/status").exists():  # a new time of change makes apt index everything again
+            (self._root / "state/status").touch()
         self._write("apt.conf", _CONFIGURATION.format(root=self._root))
         self._write("sources.list.d/debian.sources", "\n".join(source.stanza() for source in sources))
 
     def update(self, *, max_age_s: float) -> bool:
         """Fetch the package lists, unless that was done within `max_age_s`: then False.
 
-        Lists that could not be fetched are no error here, for the others may do: `complaint` says why.
+        Lists that could not be fetched are no error here, for the others may do: `complaint` says why. That the
+        archive lacks a suite which the host does not name itself is not even a complaint.
         """
         stamp = self._root / "updated"
         with contextlib.suppress(OSError):
@@ -109,8 +119,8 @@ class Apt:
             raise full_disk(self._store.root, _LISTS_BYTES)
         self._say("asking apt for its package lists")
         done = self._run("apt-get", "-q", "update", deadline_s=_UPDATE_DEADLINE_S)
-        self.complaint = _complaint(done)
-        if done.returncode == 0:
+        self.complaint = self._about_lists(done)
+        if not self.complaint:
             self._write("updated", "")
         return True
 
@@ -148,6 +158,18 @@ class Apt:
             raise NotFetched(f"apt could not fetch {package.name} {package.version}: {_complaint(done)}; "
                            "run it again to go on where it stopped")
         return target
+
+    def _about_lists(self, done: process.Completed) -> str:
+        """The first complaint about lists, other than that an archive lacks a suite that the lab has added."""
+        words = [line[3:] for line in done.stderr.splitlines() if line.startswith(("E: ", "W: Failed to fetch"))]
+        others = [word for word in words if not self._is_lack(word)]
+        if len(others) == len(words):
+            return _complaint(done)
+        return next((re.sub(r"\s+", " ", word).strip() for word in others if not word.startswith(_SUMMARY)), "")
+
+    def _is_lack(self, word: str) -> bool:
+        match = _NO_SUITE.match(word)
+        return match is not None and not self._added.isdisjoint(match.groups())
 
     def _locate(self, package: Package) -> _Download:
         # Run in a directory without the file: apt prints nothing for a package that is already there.

@@ -13,7 +13,7 @@ from lab.errors import UsageError
 from lab.kernels.store import Store, discard, free_bytes, is_held
 
 _FOLDERS = ("kernels", "builds", "headers", "debug", "changelogs", "sources", "views", "objects", "images",
-            "checkpoints", "coverage")
+            "checkpoints", "coverage", "worktrees")
 _KINDS = {"debian": "stock", "ubuntu": "stock", "mainline": "stock", "tree": "tree", "image": "image"}
 _UNFINISHED = ".unfinished-"
 _UNFINISHED_KEEP_S = 86400.0  # nobody makes one thing for that long

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ class Source:
     uris: tuple[str, ...]
     suites: tuple[str, ...]
     options: tuple[tuple[str, str], ...]
+    added: tuple[str, ...] = ()  # suites of these that the host does not name itself
 
     def stanza(self) -> str:
         """As deb822, restricted to what holds kernels: binary packages of amd64 in main."""
@@ -46,7 +47,7 @@ def distribution_of(sources: Iterable[Source]) -> Distribution:
     return next((whose for source in sources for suite in source.suites if (whose := of_suite(suite))), DEBIAN)
 
 
-def wider(sources: Iterable[Source]) -> list[Source]:
+def wider(sources: Sequence[Source]) -> list[Source]:
     """The same archives with every suite the lab knows: where a version is that the host's release has not."""
     result: dict[tuple[str, ...], Source] = {}
     for source in sources:
@@ -56,7 +57,8 @@ def wider(sources: Iterable[Source]) -> list[Source]:
         known = result.get(source.uris)
         if known:
             suites = dict.fromkeys((*known.suites, *suites))
-        result[source.uris] = replace(source, suites=tuple(suites))
+        own = {suite for other in sources if other.uris == source.uris for suite in other.suites}
+        result[source.uris] = replace(source, suites=tuple(suites), added=tuple(s for s in suites if s not in own))
     return list(result.values())
 
 
