@@ -8,7 +8,7 @@ import sys
 import typer
 
 from lab.cli import (
-    bisect,
+    bisection,
     check,
     coverage,
     decode,
@@ -30,7 +30,7 @@ app = typer.Typer(
     help="Boots Linux kernels in light VMs, drives the LIO target through tcm_loop, and reports JUnit.",
 )
 app.command("run")(runs.run)
-app.command("bisect", cls=bisect.WithPaths)(bisect.bisect)
+app.command("bisect", cls=bisection.WithPaths)(bisection.bisect)
 app.command("judge")(judge.judge)
 app.add_typer(lists.app, name="list", help="What there is: scenarios, kernels.")
 app.add_typer(kernel.app, name="kernel", help="Kernels: list, fetch, build, remove, prune.")

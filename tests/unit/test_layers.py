@@ -87,3 +87,8 @@ def test_init_files_are_empty() -> None:
 ])
 def test_a_wrong_arrow_is_found(place: str, source: str) -> None:
     assert len(faults(ROOT / place, source)) == 1
+
+
+def test_no_command_hides_a_module_of_pythons() -> None:
+    """bootstrap.py is run as a script, before anything is installed: what lies beside it is found first."""
+    assert [p.name for p in (ROOT / "lab/cli").glob("*.py") if p.stem in sys.stdlib_module_names] == []
