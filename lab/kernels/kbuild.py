@@ -28,6 +28,7 @@ _FIRST_ERROR = re.compile(
     r"^(?:(?P<place>\S+?:\d+)(?::\d+)?: (?:fatal )?error: (?P<error>.+)|(?P<link>.*(?:undefined reference to .+"
     r"|multiple definition of .+)|ERROR: modpost: .+|\S*ld: .+|error: .+)|(?P<make>make(?:\[\d+\])?: \*\*\* .+))$",
     re.MULTILINE)
+_GIVEN_UP = re.compile(r"^make\[\d+\]: \*\*\* ", re.MULTILINE)
 _COMPILED = re.compile(r"^  (?:CC|AS|LD|AR)\b", re.MULTILINE)
 _KCONFIG = re.compile(r"^\t(\S+)", re.MULTILINE)
 _DECIDES = re.compile(r"(MAKEFLAGS|MFLAGS|MAKELEVEL|MAKEFILES|ARCH|SUBARCH|CROSS_COMPILE|O|W|C|V|CF|CC|LD|AS"
@@ -108,8 +109,10 @@ class Kbuild:
             if now - began > _MAKE_DEADLINE_S:
                 raise BuildFailed(f"make in {self.shown} did not end within {_MAKE_DEADLINE_S:g} s; see {log}")
             if now - said >= _SAY_EVERY_S:
-                said = now
-                done = len(_COMPILED.findall(log.read_text(errors="replace")))
+                said, text = now, log.read_text(errors="replace")
+                if _GIVEN_UP.search(text):
+                    return  # its other directories would be built to their ends first
+                done = len(_COMPILED.findall(text))
                 self.say(f"building {self.shown}: {done} objects, {now - began:.0f} s")
 
     def _short(self, *words: str) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from lab.errors import BuildFailed, LabError, MissingTool, UsageError
-from lab.kernels import build_tools, flavors
+from lab.kernels import build_tools, flavors, kbuild
 from lab.kernels.build import Recipe, build_tree, manifest_of
 from lab.kernels.build_words import built, split, to_be_built
 from lab.kernels.kbuild import _first
@@ -125,6 +126,18 @@ class TestBuild:
             build_tree(tree, Recipe(), store)
         log = Path(str(error.value).rpartition("(all of it: ")[2].rstrip(")"))
         assert "nonsense" in log.read_text() and not list(store.root.glob("builds/*/manifest.json"))
+
+    def test_an_error_does_not_wait_for_the_other_directories(self, tree: Path, store: Store,
+                                                              monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(kbuild, "_SAY_EVERY_S", 0.5)
+        makefile = (tree / "Makefile").read_text().replace("bzImage modules: $(O)/driver.o", "bzImage modules: a b")
+        (tree / "Makefile").write_text(makefile + "a:\n\t@$(MAKE) $(O)/driver.o\nb:\n\t@$(MAKE) long\nlong:\n"
+                                                  "\t@sleep 120\n")
+        (tree / "drivers/driver.c").write_text("nonsense\n")
+        began = time.monotonic()
+        with pytest.raises(BuildFailed, match=r"drivers/driver\.c:1: "):
+            build_tree(tree, Recipe(), store)
+        assert time.monotonic() - began < 60
 
     def test_two_at_once_build_once(self, tree: Path, store: Store) -> None:
         done: list[object] = []

@@ -36,6 +36,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ignored = (tree / ".gitignore").read_text()
     (tree / ".gitignore").write_text(ignored.partition("# Debian packaging")[0])
     git(tree, "init", "-q")
+    git(tree, "config", "gc.auto", "0")  # it would go on behind the tests
     git(tree, "add", "-A")
     git(tree, "commit", "-q", "-m", "6.12")
     return tree
