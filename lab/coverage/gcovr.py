@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 import sys
 import tempfile
@@ -49,6 +50,19 @@ def _gcov(counters: Path, notes: Path, stem: str, build: Build, folder: Path) ->
         link.unlink()
     if done.returncode != 0 or not any(folder.glob("*.gcov")):
         raise LabError(f"{build.gcov.name} cannot read {counters}: {done.last_words()}")
+    for file in folder.glob("*.gcov"):
+        _settle(file, build.tree)
+
+
+def _settle(file: Path, tree: Path) -> None:
+    """Give gcov's text the whole name of its source; drop it where that is not the target's (the kernel's headers)."""
+    head, _, rest = file.read_bytes().partition(b"\n")
+    before, mark, source = head.partition(b":Source:")
+    whole = os.path.normpath(tree / os.fsdecode(source))  # a name that is whole stays so
+    if not mark or not whole.startswith(tuple(f"{root}/drivers/target/" for root in (tree, tree.resolve()))):
+        file.unlink()
+    else:
+        file.write_bytes(before + mark + os.fsencode(whole) + b"\n" + rest)
 
 
 def render(parts: Sequence[Path], build: Build, folder: Path, title: str) -> Path:

@@ -43,6 +43,12 @@ def test_all_together_is_the_union_and_no_more(toy: Toy) -> None:
     assert report.shares(toy.everything[FILE]).functions == Share(3, 4)
 
 
+def test_a_kernel_that_was_built_inside_its_tree(toy: Toy, tmp_path: Path) -> None:
+    inside = toy_target.make(tmp_path, inside=True)
+    assert inside.everything == toy.everything
+    assert not list(inside.build.tree.rglob("*.gcov*")), "gcov wrote into the tree"
+
+
 def test_branches_are_told_apart(toy: Toy) -> None:
     line = toy_target.TOY.splitlines().index("\tif (argc > limit)") + 1
     taken = {run: [hit for (at, _), hit in sorted(r.reach[FILE].branches.items()) if at == line]

@@ -69,15 +69,17 @@ class Toy:
                         includers={"include/target/base.h": ["drivers/target/toy.c"]})
 
 
-def make(where: Path) -> Toy:
-    """Build it, run it with few and with many words, and measure both."""
-    tree, objects = where / "linux", where / "obj"
+def make(where: Path, *, inside: bool = False) -> Toy:
+    """Build it, run it with few and with many words, and measure both. `inside`: in the tree, by relative names."""
+    tree = where / "linux"
+    objects = tree if inside else where / "obj"
     for folder in (tree / "drivers/target", objects / "drivers/target"):
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
     (tree / "drivers/target/toy.c").write_text(TOY)
     (tree / "drivers/target/toy.h").write_text(HEADER)
     program, name = objects / "drivers/target/toy.o", f"{objects}/drivers/target/toy.gcda"
-    _run("gcc", "--coverage", "-c", "-o", program, tree / "drivers/target/toy.c")
+    source = Path("drivers/target/toy.c")
+    _run("gcc", "--coverage", "-c", "-o", program, source if inside else tree / source, cwd=tree)
     _run("gcc", "--coverage", "-o", objects / "toy", program)
     build, folder = Build(tree, objects, Path("/usr/bin/gcov")), where / "coverage"
     notes: dict[str, Path] = {}
@@ -95,7 +97,7 @@ def make(where: Path) -> Toy:
     return Toy(build, everything, runs, folder, kernel)
 
 
-def _run(*argv: str | Path) -> None:
+def _run(*argv: str | Path, cwd: Path | None = None) -> None:
     # GCC's own environment must not move the counters.
     environment = {k: v for k, v in os.environ.items() if not k.startswith("GCOV_")}
-    subprocess.run([str(a) for a in argv], check=True, timeout=60, env=environment)
+    subprocess.run([str(a) for a in argv], check=True, timeout=60, env=environment, cwd=cwd)
