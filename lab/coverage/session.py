@@ -21,6 +21,7 @@ from lab.report.result import Result
 from lab.run import counters
 
 FOLDER = "coverage"
+_SAY_EVERY = 10
 
 
 class Guest(Protocol):
@@ -79,7 +80,11 @@ def analyse(base: Baseline, results: Sequence[Result], words: Mapping[str, str],
     first = base.folder / "baseline.json"
     with ThreadPoolExecutor(width) as pool:
         measured = pool.submit(gcovr.measure, base.counters, base.notes, base.build, first)
-        parts = list(pool.map(lambda result: _one(base, result, say), results))
+        parts: list[Path | None] = []
+        for part in pool.map(lambda result: _one(base, result, say), results):
+            parts.append(part)
+            if len(parts) % _SAY_EVERY == 0:
+                say(f"read the counters of {len(parts)} of {len(results)} runs")
     measured.result()
     runs = [RunReach(r.id, words[r.id], r.outcome.value, r.seconds, load(part) if part else None)
             for r, part in zip(results, parts, strict=True)]
