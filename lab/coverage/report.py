@@ -66,7 +66,8 @@ def _runs(runs: Sequence[RunReach]) -> Iterator[str]:
     for run in runs:
         name = run.id if len(run.id) < _ID_WIDTH else f"{run.id[:_ID_WIDTH - 4]}..."
         if run.reach is None:
-            yield f"{name:<{_ID_WIDTH}}  none: {run.outcome}, its guest left no counters"
+            why = "it was not run" if run.outcome == "skip" else f"{run.outcome}, and its guest left no counters"
+            yield f"{name:<{_ID_WIDTH}}  none: {why}"
             continue
         alone = sum(by[place] == 1 for place in reached[run.id])
         yield f"{name:<{_ID_WIDTH}}{len(reached[run.id]):>8}{alone:>9}{run.seconds:>10.1f}"
