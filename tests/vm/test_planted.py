@@ -16,7 +16,7 @@ from lab.kernels.store import Store
 from tests.command import ROOT, Lab, Ran
 from tests.planted import SCENARIO, Planted, planted
 
-pytestmark = [pytest.mark.vm, pytest.mark.network,
+pytestmark = [pytest.mark.vm, pytest.mark.network, pytest.mark.slow,
               pytest.mark.skipif(shutil.which("apt-get") is None, reason="no apt on this host")]
 MANY = 24
 DEADLINE_S = 900.0
@@ -62,7 +62,6 @@ def test_the_commit_in_the_middle_does_not_build(history: Callable[..., Planted]
         build_modules(made.tree, made.stock, Store.default())
 
 
-@pytest.mark.slow
 def test_the_kernel_that_does_not_boot(lab: Lab, history: Callable[..., Planted]) -> None:
     made = history(unbootable=True)
     ran = run(lab, made, Git(made.tree)("log", "--format=%H", "--grep=Stop when there is no memory"))
@@ -72,7 +71,6 @@ def test_the_kernel_that_does_not_boot(lab: Lab, history: Callable[..., Planted]
     assert any("no memory for the caches" in str(reason) for reason in ran.result(SCENARIO)["reasons"])
 
 
-@pytest.mark.slow
 def test_sometimes_is_one_run_of_three(lab: Lab, history: Callable[..., Planted], tmp_path: Path) -> None:
     made = history(fault="sometimes")
     scenario = tmp_path / "again.yaml"
@@ -89,7 +87,6 @@ def test_sometimes_is_one_run_of_three(lab: Lab, history: Callable[..., Planted]
     assert len(prints) == 1, prints
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["always", "sometimes"])
 def test_every_variant_has_its_culprit(history: Callable[..., Planted], fault: str) -> None:
     """The merged one: the culprit is on the side branch, its first parent has not got it."""
