@@ -1,6 +1,6 @@
 """A source tree of a dozen lines that builds by make like a kernel: for what the lab does around the build.
 
-The proof with real kernels is tests/vm/test_build.py.
+The proof with real kernels is tests/vm/test_built_flavors.py.
 """
 
 from __future__ import annotations
