@@ -54,6 +54,9 @@ class Asked:
         """UsageError for what cannot be before anything is looked at."""
         if self.config and (self.good or self.bad or self.packages or self.modules_of or self.find_fix):
             raise UsageError("--config GOOD BAD names the ends itself; beside it only --tree and scenarios are of use")
+        if self.config and (self.fingerprint or self.any_failure or self.paths or self.among or self.flavor != "base"):
+            raise UsageError("--config knows no --fingerprint, --any-failure, --flavor, --among or paths: "
+                             "leave them out")
         if not self.config and not (self.good and self.bad):
             raise UsageError("give both ends: --good REF --bad REF")
         if not self.scenarios:
@@ -76,7 +79,7 @@ class Asked:
                    if getattr(self, name) != getattr(plain, name)
                    for word in (f"--{name.replace('_', '-')}", str(getattr(self, name)))]
         options += [word for pattern in self.among for word in ("--among", pattern)]
-        flags = ["--find-fix"] if self.find_fix else []
+        flags = [*(["--find-fix"] if self.find_fix else []), *(["--any-failure"] if self.any_failure else [])]
         paths = ["--", *self.paths] if self.paths else []
         ends = ["--good", self.good, "--bad", self.bad]
         return [COMMAND, "bisect", *where, *ends, *options, *flags, *self.scenarios, *paths]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from lab.bisect.history import History
 from lab.bisect.subject import CannotTest
 from lab.errors import LabError, UsageError
-from lab.kernels import debian, versions
+from lab.kernels import debian, patterns, versions
 from lab.kernels.apt import NotFetched
 from lab.kernels.changelog import Change, between, changelog, source_version
 from lab.kernels.kernel import Kernel
@@ -44,9 +43,16 @@ class PackageSubject:
         version = self._version(position)
         try:
             # A word with a colon is never the name of a file in `named`.
-            return resolve(f"debian:{version}", self.store, named=self.store.root, say=say)
-        except (UsageError, NotFetched, DamagedPackage) as error:
+            kernel = resolve(f"debian:{version}", self.store, named=self.store.root, say=say)
+        except NotFetched as error:
+            if not error.gone:
+                raise  # the network is not the candidate's fault
             raise CannotTest(f"Debian's kernel {version} cannot be had: {error}") from None
+        except (UsageError, DamagedPackage) as error:
+            raise CannotTest(f"Debian's kernel {version} cannot be had: {error}") from None
+        if kernel.package != version:
+            raise CannotTest(f"Debian's kernel {version} cannot be had: there is only {kernel.package}")
+        return kernel
 
     def epilogue(self, positions: Sequence[int]) -> str:
         """What to do with an answer: the versions, the upstream range to bisect by commits, and what the package's
@@ -159,9 +165,11 @@ def _meant(word: str, usable: Iterable[str], refused: dict[str, str]) -> str:
 
 
 def _chosen(word: str, usable: Iterable[str], refused: dict[str, str]) -> list[str]:
-    """The versions of a glob, or the one that a version means."""
-    matching = [v for v in usable if fnmatch.fnmatchcase(v, word)]
-    return matching or [_meant(word, usable, refused)]
+    """The versions of a pattern as in -k; UsageError with the nearest ones when there are none."""
+    wanted = word.removeprefix("debian:")
+    if wanted in usable:
+        return [wanted]
+    return [v for v in usable if patterns.matches(v, wanted)] or [_meant(word, usable, refused)]
 
 
 def _check_order(old: str, new: str, find_fix: bool) -> None:

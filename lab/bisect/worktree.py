@@ -13,7 +13,7 @@ import filelock
 
 from lab.errors import LabError
 from lab.git import Git
-from lab.kernels.store import Store, full_disk_explained
+from lab.kernels.store import Store, full_disk_explained, hold
 
 _PLACES = 64  # bisections of one repository at the same time
 _NO_HOOKS = ("-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false")
@@ -36,6 +36,7 @@ class Worktree:
         with full_disk_explained(self.directory.parent):
             if not self._ready:
                 self._make(commit)
+            hold(self.directory)
             self.git(*_NO_HOOKS, "checkout", "--detach", "--force", "--quiet", commit)
 
     def remove(self) -> None:

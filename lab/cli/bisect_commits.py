@@ -20,6 +20,8 @@ from lab.bisect.trial import Trial
 from lab.bisect.worktree import Worktree, worktree
 from lab.cli.bisect_subjects import Plug, Say
 from lab.errors import BuildFailed, LabError, UsageError
+from lab.kernels import flavors
+from lab.kernels.build import Recipe, build_tree
 from lab.kernels.kernel import Kernel
 from lab.kernels.module_build import build_modules
 from lab.kernels.store import Store
@@ -28,6 +30,7 @@ from lab.kernels.store import Store
 @contextlib.contextmanager
 def plug(asked: Asked, store: Store, say: Say) -> Iterator[Plug]:
     """UsageError for a tree or ends that cannot be meant. The worktree stays until `done`."""
+    _check_builder(asked)
     found = revisions(Path(asked.tree), asked.good, asked.bad, find_fix=asked.find_fix, paths=asked.paths)
     say_all(found, say)
     with worktree(found.tree, store) as place:
@@ -37,18 +40,22 @@ def plug(asked: Asked, store: Store, say: Say) -> Iterator[Plug]:
                    commits.check, commits.reverted, commits.title_reverted, place.remove)
 
 
+def _check_builder(asked: Asked) -> None:
+    """UsageError for what would make every candidate one that does not build."""
+    if asked.modules_of and not asked.modules_of.startswith("debian"):
+        raise UsageError(f"--modules-of is a stock kernel, debian:VERSION, not {asked.modules_of!r}")
+    if not asked.modules_of:
+        flavors.flavor(asked.flavor)
+
+
 def _builder(asked: Asked, store: Store) -> Build:
     if asked.modules_of:
         return lambda tree, say: build_modules(tree, asked.modules_of, store, say)
-    from lab.kernels.build import Recipe, build_tree
-
     return lambda tree, say: build_tree(tree, Recipe(asked.flavor), store, say)
 
 
 def builder_of_configs(asked: Asked, store: Store, say: Say) -> Callable[[Path], Kernel]:
     """Makes a kernel of the tree with a configuration file."""
-    from lab.kernels.build import Recipe, build_tree
-
     return lambda config: build_tree(Path(asked.tree), Recipe(config=config), store, say)
 
 

@@ -56,6 +56,8 @@ def go_on(journal: Journal, *, width: int | None) -> int:
 
 def once_more(journal: Journal, *, reverted: bool, width: int | None) -> int:
     """Run the answer again, or the newest commit without it. 0: as the bisection says, 1: not so, 3: no answer."""
+    if journal.parameters.get("config"):
+        raise UsageError(f"{journal.directory} searched options, not commits: its answer is a configuration to build")
     with _plug(Asked.of(journal.parameters)) as plug:
         plug.check(journal.trials)
         inquiry = _inquiry(plug, width)

@@ -52,7 +52,8 @@ def _is_bad(result: Result, fingerprint: str | None, strict_known: bool) -> bool
     if result.outcome is Outcome.XPASS:
         return strict_known
     cause = result.cause
-    return result.outcome is Outcome.FAIL and cause is not None and cause.kind != "boot"
+    booted = bool(result.origin)  # a kernel that panics on the way up has that for its cause
+    return result.outcome is Outcome.FAIL and cause is not None and cause.kind != "boot" and booted
 
 
 def _is_unclear(result: Result, fingerprint: str | None) -> bool:

@@ -74,7 +74,7 @@ class _Planner:
         try:
             one = host.ready(words.kernel_of(wanted, self._manner.flavor, self._store), self._store)
         except NotFetched as error:
-            raise KernelGone(str(error)) if " 404 " in str(error) else error from None
+            raise KernelGone(str(error)) if error.gone else error from None
         what, name = (one.kernel.identity, one.kernel.cmdline), one.kernel.name
         if what in self._known:
             say(f"{words.text_of(wanted)} is the same kernel as {self._known[what]}; it is run once")

@@ -65,6 +65,11 @@ Acquire::https::Timeout "30";
 class NotFetched(LabError):
     """apt lists a package but could not fetch it."""
 
+    @property
+    def gone(self) -> bool:
+        """The archive has it no more; else it may be there the next time."""
+        return " 404 " in str(self)
+
 
 @dataclass(frozen=True)
 class Package:

@@ -23,7 +23,7 @@ from lab.kernels.clean_view import view_of
 from lab.kernels.config import options_of
 from lab.kernels.flavors import Flavor
 from lab.kernels.identity import identity_of
-from lab.kernels.kbuild import Kbuild
+from lab.kernels.kbuild import MAKE_DEADLINE_S, Kbuild
 from lab.kernels.kernel import Kernel
 from lab.kernels.staging import Parts, found_in, lay_out
 from lab.kernels.store import Store, discard, full_disk_explained, silent
@@ -52,7 +52,8 @@ def build_tree(source: Path, recipe: Recipe, store: Store, say: Callable[[str], 
         raise UsageError(f"{source} is no kernel source tree: there is no Kconfig, Kbuild and Makefile in it")
     work = _Work(source, recipe, tree_hash(source), compiler(), store, say)
     if not (work.root / _MANIFEST).exists():
-        with store.lock(f"build-{work.objects.name}", say=say), full_disk_explained(store.root):
+        lock = store.lock(f"build-{work.objects.name}", deadline_s=MAKE_DEADLINE_S, say=say)
+        with lock, full_disk_explained(store.root):
             if not (work.root / _MANIFEST).exists():
                 work.build()
     os.utime(work.root)  # when it was last used: lab kernel prune

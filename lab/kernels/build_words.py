@@ -15,12 +15,12 @@ from lab.git import Git
 from lab.kernels import flavors
 from lab.kernels.build import Recipe, build_tree
 from lab.kernels.build_tools import is_kernel_tree
+from lab.kernels.kbuild import MAKE_DEADLINE_S
 from lab.kernels.kernel import Kernel
 from lab.kernels.source_package import source_tree
 from lab.kernels.store import Store, full_disk_explained, silent
 
 _SOURCE, _GIT = "source:", "git:"
-_BUILD_DEADLINE_S = 4 * 3600.0
 
 
 def built(word: str, flavor: str | None, store: Store, say: Callable[[str], None] = silent, *,
@@ -88,7 +88,7 @@ def _checkout(repository: Path, revision: str, store: Store, say: Callable[[str]
     common = (repository / git("rev-parse", "--git-common-dir")).resolve()
     place = hashlib.sha256(str(common).encode()).hexdigest()[:12]
     tree = store.root / "sources" / f"git-{common.parent.name}-{place}"
-    with store.lock(f"git-{place}", deadline_s=_BUILD_DEADLINE_S, say=say):
+    with store.lock(f"git-{place}", deadline_s=MAKE_DEADLINE_S, say=say):
         with full_disk_explained(store.root):
             _check_out(tree, common, commit, lambda: say(f"checking out {revision} of {repository}"))
         yield tree

@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 import lab
@@ -52,7 +53,8 @@ class Flavor:
     @property
     def digest(self) -> str:
         """sha256 (hex) of what decides the configuration."""
-        return hashlib.sha256(f"{self.comfortable}\n{self.fragment}".encode()).hexdigest()
+        below = f"virtme-ng {metadata.version('virtme-ng')}" if self.comfortable else "allnoconfig"
+        return hashlib.sha256(f"{below}\n{self.fragment}".encode()).hexdigest()
 
     def make_words(self, tree: Path) -> list[str]:
         """What make is told beside the configuration: gcov for the files of drivers/target alone."""

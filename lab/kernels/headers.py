@@ -16,7 +16,7 @@ from lab.kernels import debian
 from lab.kernels.apt import Package
 from lab.kernels.companions import Wanted, fetched
 from lab.kernels.identity import signature, stat_file
-from lab.kernels.store import Store, discard, full_disk_explained, silent
+from lab.kernels.store import Store, discard, full_disk_explained, silent, used
 from lab.kernels.unpack import DamagedPackage, extract
 
 TYPE_INFO = "CONFIG_DEBUG_INFO_BTF_MODULES"
@@ -143,9 +143,12 @@ def _get(root: Path, version: str) -> Headers | None:
         facts = json.loads((root / "manifest.json").read_text())
         build = root / "usr/src" / f"linux-headers-{facts['release']}"
         whole = _signature(build) == facts["signature"] and (build / "scripts/mod/modpost").exists()
-        return Headers(version, str(facts["release"]), build, str(facts["compiler"])) if whole else None
+        found = Headers(version, str(facts["release"]), build, str(facts["compiler"])) if whole else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    if found is not None:
+        used(root)
+    return found
 
 
 def _signature(build: Path) -> str:

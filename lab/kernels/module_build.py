@@ -20,7 +20,7 @@ from lab.kernels.headers import TYPE_INFO, Headers, headers
 from lab.kernels.identity import identity_of
 from lab.kernels.kernel import Kernel
 from lab.kernels.stock import StockKernel
-from lab.kernels.store import Store, discard, full_disk_explained, silent
+from lab.kernels.store import Store, discard, full_disk_explained, hold, silent
 from lab.kernels.target_sources import Sources, sources_of
 from lab.kernels.variant import lay_out
 
@@ -45,6 +45,8 @@ def build_modules(tree: Path, stock: str, store: Store, say: Callable[[str], Non
     tools = headers(stock.removeprefix("debian").removeprefix(":"), store, say)
     base = debian.fetch(tools.version, store, say)
     _compare_versions(sources, tools, say)
+    for needed in (base.root, tools.build.parents[2]):
+        hold(needed)  # the next candidate of a bisection wants them too
     content = "\0".join((_RECIPE, sources.digest, tools.version, tools.compiler_version))
     root = store.root / "builds" / f"modules-{hashlib.sha256(content.encode()).hexdigest()[:20]}"
     if not (root / "built.json").exists():
@@ -60,7 +62,7 @@ def _build(sources: Sources, tools: Headers, base: StockKernel, root: Path, stor
            say: Callable[[str], None]) -> None:
     objects = store.root / "objects" / f"modules-{tools.version}"
     objects.mkdir(parents=True, exist_ok=True)
-    os.utime(objects)
+    hold(objects)
     sources.copy_to(objects)
     _write_if_other(objects / "Kbuild", _kbuild(objects))
     say(f"building drivers/target of {sources.tree} for {tools.release}")

@@ -90,6 +90,9 @@ def test_a_long_patch_is_cut_and_kept_whole(tmp_path: Path) -> None:
     (Asked(tree="t", packages=True, good="a", bad="b", scenarios=("s",)), "either --tree DIR"),
     (Asked(packages=True, paths=("p",), good="a", bad="b", scenarios=("s",)), "leave paths"),
     (Asked(tree="t", good="a", bad="b", scenarios=("s",), any_failure=True, fingerprint="f"), "exclude each other"),
+    (Asked(tree="t", config=("g", "b"), scenarios=("s",), fingerprint="f"), "--config knows no --fingerprint"),
+    (Asked(tree="t", config=("g", "b"), scenarios=("s",), flavor="debug"), "--config knows no --fingerprint"),
+    (Asked(tree="t", good="a", bad="b", scenarios=("s",), among=("6.12",)), "--among chooses from the versions"),
 ])
 def test_options_that_cannot_be(asked: Asked, words: str) -> None:
     with pytest.raises(UsageError, match=words):

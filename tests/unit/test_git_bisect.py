@@ -19,23 +19,24 @@ from tests.command import ROOT
 F, OTHER = "0123456789ab", "ba9876543210"
 
 
-def of(outcome: Outcome, fingerprint: str = F, kind: str = "step", known: bool = False) -> Result:
+def of(outcome: Outcome, fingerprint: str = F, kind: str = "step", known: bool = False, origin: str = "boot") -> Result:
     bug = [Known("b", "s", "open")] if known else []
     reasons = [] if outcome in (Outcome.PASS, Outcome.XPASS) else [
         Reason(Outcome.FAIL if outcome is Outcome.XFAIL else outcome, "text", kind=kind, bug="b" if known else "",
                fingerprint=fingerprint if outcome in (Outcome.FAIL, Outcome.XFAIL) else "")]
-    return Result("one", "one", outcome, reasons, [], [], [], 0.0, "", "", "", known=bug)
+    return Result("one", "one", outcome, reasons, [], [], [], 0.0, origin, "", "", known=bug)
 
 
 PASS, FAIL, SKIP, ERROR = (of(o) for o in (Outcome.PASS, Outcome.FAIL, Outcome.SKIP, Outcome.ERROR))
 BOOT, ELSE, XFAIL = of(Outcome.FAIL, OTHER, "boot"), of(Outcome.FAIL, OTHER), of(Outcome.XFAIL, known=True)
 XPASS = of(Outcome.XPASS, known=True)
+PANIC = of(Outcome.FAIL, OTHER, "kernel", origin="")  # before any machine was ready
 
 
 @pytest.mark.parametrize(("results", "fingerprint", "status"), [
     ([PASS], None, 0), ([PASS, PASS, FAIL], None, 1), ([SKIP], None, 125), ([], None, 125), ([ERROR, PASS], None, 125),
-    ([BOOT, SKIP], None, 125), ([FAIL, ERROR], None, 1), ([PASS, SKIP], None, 0), ([XFAIL], None, 0),
-    ([XPASS], None, 0),
+    ([BOOT, SKIP], None, 125), ([PANIC, SKIP], None, 125), ([FAIL, ERROR], None, 1), ([PASS, SKIP], None, 0),
+    ([XFAIL], None, 0), ([XPASS], None, 0),
     ([PASS], F, 0), ([FAIL], F, 1), ([ELSE], F, 125), ([ELSE, FAIL], F, 1), ([ELSE, PASS], F, 125), ([XFAIL], F, 1),
     ([XFAIL], OTHER, 125), ([BOOT], F, 125), ([BOOT], OTHER, 1), ([SKIP], F, 125),
 ])

@@ -11,9 +11,12 @@ from typing import Any
 
 import pytest
 
+from lab.bisect import packages
 from lab.bisect.packages import PackageSubject, package_subject, upstream_tag
 from lab.bisect.subject import CannotTest, Subject
 from lab.errors import LabError, UsageError
+from lab.kernels.apt import NotFetched
+from lab.kernels.kernel import Kernel
 from lab.kernels.store import Store
 
 SHELF = ("6.1.170-3", "6.1.176-1", "6.1.192-2", "6.12.43-1~bpo12+1", "6.12.57-1~bpo12+1", "6.12.90-1~bpo12+1",
@@ -175,3 +178,22 @@ def test_the_real_list_leaves_out_what_is_not_usable() -> None:
     assert not [name for name in names if name.startswith(("6.19", "7.0", "7.1"))]
     with pytest.raises(UsageError, match="listed but not usable"):
         package_subject("7.0.13", "7.3.4", Store.default())
+
+
+@pytest.mark.parametrize(("answer", "raised", "words"), [
+    ("6.12.90-1~bpo12+1", CannotTest, "there is only 6.12.90-1~bpo12"),
+    (NotFetched("apt could not fetch linux-image: [... 404 Not Found]"), CannotTest, "cannot be had"),
+    (NotFetched("apt could not fetch linux-image: Temporary failure resolving"), NotFetched, "Temporary failure")])
+def test_another_kernel_is_no_candidate_and_the_network_is_nobodys_fault(
+        store: Store, monkeypatch: pytest.MonkeyPatch, answer: str | NotFetched, raised: type[LabError], words: str,
+) -> None:
+    """A rebuild that begins like it must not be counted as it; what may be there the next time is not given up."""
+    def resolve(spec: str, *_: object, **how: object) -> Kernel:
+        if isinstance(answer, NotFetched):
+            raise answer
+        return Kernel(spec, "name", "6.12", store.root, None, None, "0" * 64, package=answer)
+
+    monkeypatch.setattr(packages, "resolve", resolve)
+    found = subject(store, "6.12.43", "6.12.117")
+    with pytest.raises(raised, match=words):
+        found.kernel(found.history.names.index("6.12.90-1"))
