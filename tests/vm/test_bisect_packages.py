@@ -43,7 +43,7 @@ def assert_fixed(ran: Ran, found: dict[str, Any], fix: str) -> tuple[str, str]:
     release = here.pop()
     assert versions.compare(before, release) < 0 < versions.compare(first, release)
     assert f"first fixed: {first}; last bad: {before}" in ran.stdout and "upstream range v" in ran.stdout
-    assert f"  {release:<9} {fix}" in ran.stdout.splitlines()
+    assert any(line.startswith(f"  {release:<9} {fix}") for line in ran.stdout.splitlines()), ran.stdout
     return str(first), release
 
 
