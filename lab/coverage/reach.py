@@ -29,11 +29,6 @@ class FileReach:
     branches: Mapping[tuple[int, int], bool] = field(default_factory=dict)
     functions: tuple[Function, ...] = ()
 
-    def function_at(self, line: int) -> Function | None:
-        """The function that a line is in: the last that begins at or before it and has not ended."""
-        inside = [f for f in self.functions if f.first <= line <= f.last]
-        return max(inside, key=lambda f: f.first, default=None)
-
 
 Reach = Mapping[str, FileReach]  # path in the tree -> what was reached of it
 
