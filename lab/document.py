@@ -249,6 +249,9 @@ class _Reader:
         if mark is None:
             self._at(1, 1, f"this is not YAML: {error.problem}")
             return
+        if "nesting depth" in (error.problem or ""):  # PyYAML from 6.0.4 on looks ahead and has a limit of its own
+            self._at(mark.line + 1, mark.column + 1, f"this is nested more than {DEPTH_LIMIT} levels deep")
+            return
         lines = self.text.splitlines()
         line = lines[mark.line] if mark.line < len(lines) else ""
         indent = line[:len(line) - len(line.lstrip())]

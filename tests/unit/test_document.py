@@ -39,7 +39,8 @@ LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
     (b"luns: {0: a, 0x0: b}\n", "f:1:14:", "0 stands here twice"),
     (b"a: 1\n---\nb: 2\n", "f:2:1:", "second document"),
     (b"a: !!python/object/apply:os.system [x]\n", "f:1:4:", "!!python/object/apply:os.system are not allowed"),
-    (b"a: " + b"[" * 100_000, "f:1:43:", "nested more than 40"),
+    (b"a: " + b"[" * 500, "f:1:43:", "nested more than 40"),
+    (b"a: " + b"[" * 100_000, "f:1:", "nested more than 40"),  # how far ahead PyYAML looks depends on its version
     (b"- " * 100_000 + b"x", "f:1:81:", "nested more than 40"),
     (b"a: [" + b"1," * 100_000 + b"]", "f:1:100003:", "more than 50000 values"),
     (LAUGHS.encode(), "f:5:20:", "more than 50000 values once its aliases"),
