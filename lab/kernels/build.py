@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Callable
@@ -26,7 +25,7 @@ from lab.kernels.identity import identity_of
 from lab.kernels.kbuild import MAKE_DEADLINE_S, Kbuild
 from lab.kernels.kernel import Kernel
 from lab.kernels.staging import Parts, found_in, lay_out
-from lab.kernels.store import Store, discard, full_disk_explained, silent
+from lab.kernels.store import Store, discard, full_disk_explained, silent, used
 from lab.kernels.tree_hash import head_of, tree_hash
 
 _VERSION = "1"  # a change of how kernels are built gives other names
@@ -56,7 +55,7 @@ def build_tree(source: Path, recipe: Recipe, store: Store, say: Callable[[str], 
         with lock, full_disk_explained(store.root):
             if not (work.root / _MANIFEST).exists():
                 work.build()
-    os.utime(work.root)  # when it was last used: lab kernel prune
+    used(work.root)  # when it was last used: lab kernel prune
     return work.kernel()
 
 
@@ -116,7 +115,7 @@ class _Work:
         discard(self.root)
         view = view_of(self.source, self.store, self.say)
         self.objects.mkdir(parents=True, exist_ok=True)
-        os.utime(self.objects)
+        used(self.objects)
         with alone(self.objects, self.say) as lock:
             self._compile(Kbuild(view, self.source, self.objects, self.say, (f"CC={cached()}",)), lock)
         if tree_hash(self.source) != self.content:

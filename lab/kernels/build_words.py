@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ from lab.kernels.build_tools import is_kernel_tree
 from lab.kernels.kbuild import MAKE_DEADLINE_S
 from lab.kernels.kernel import Kernel
 from lab.kernels.source_package import source_tree
-from lab.kernels.store import Store, full_disk_explained, silent
+from lab.kernels.store import Store, full_disk_explained, silent, used
 
 _SOURCE, _GIT = "source:", "git:"
 
@@ -107,7 +106,7 @@ def _check_out(tree: Path, common: Path, commit: str, tell: Callable[[], None]) 
         tell()
     own("checkout", "--quiet", "--force", "--detach", commit)
     own("clean", "--quiet", "-d", "-x", "--force")
-    os.utime(tree)
+    used(tree)
 
 
 def _name(word: str) -> str:

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.errors import UsageError
-from lab.kernels.store import Store, discard, free_bytes, is_held
+from lab.kernels.store import UNFINISHED, Store, discard, free_bytes, is_held
 
 _FOLDERS = ("kernels", "builds", "headers", "debug", "changelogs", "sources", "views", "objects", "images",
             "checkpoints", "coverage", "worktrees")
 _KINDS = {"debian": "stock", "ubuntu": "stock", "mainline": "stock", "tree": "tree", "image": "image"}
-_UNFINISHED = ".unfinished-"
 _UNFINISHED_KEEP_S = 86400.0  # nobody makes one thing for that long
 _DAY_S = 86400.0
 
@@ -43,7 +42,7 @@ def stored(store: Store) -> list[Stored]:
 
 
 def _children(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if not p.name.startswith(_UNFINISHED)) if folder.is_dir() else []
+    return sorted(p for p in folder.iterdir() if not p.name.startswith(UNFINISHED)) if folder.is_dir() else []
 
 
 def _measured(folder: str, path: Path, seen: set[tuple[int, int]]) -> Stored:
@@ -107,7 +106,7 @@ def leavings(store: Store) -> list[Path]:
     """What killed makers left unfinished, a day ago or longer."""
     limit = time.time() - _UNFINISHED_KEEP_S
     return [path for folder in _FOLDERS if (store.root / folder).is_dir()
-            for path in (store.root / folder).glob(f"{_UNFINISHED}*") if path.lstat().st_mtime < limit]
+            for path in (store.root / folder).glob(f"{UNFINISHED}*") if path.lstat().st_mtime < limit]
 
 
 def sweep(paths: Iterable[Path]) -> None:

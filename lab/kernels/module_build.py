@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import time
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from lab.kernels.headers import TYPE_INFO, Headers, headers
 from lab.kernels.identity import identity_of
 from lab.kernels.kernel import Kernel
 from lab.kernels.stock import StockKernel
-from lab.kernels.store import Store, discard, full_disk_explained, hold, silent
+from lab.kernels.store import Store, discard, full_disk_explained, hold, silent, used
 from lab.kernels.target_sources import Sources, sources_of
 from lab.kernels.variant import lay_out
 
@@ -54,7 +53,7 @@ def build_modules(tree: Path, stock: str, store: Store, say: Callable[[str], Non
             if not (root / "built.json").exists():
                 _build(sources, tools, base, root, store, say)
             _remove_old(store, root)
-    os.utime(root)
+    used(root)
     return _kernel(tree, stock, base, root, store)
 
 

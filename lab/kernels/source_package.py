@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from lab.kernels import versions
 from lab.kernels.apt import Apt, NotFetched, Package
 from lab.kernels.debian import LIST_AGE_S
 from lab.kernels.sources import host_sources, wider
-from lab.kernels.store import Store, discard, free_bytes, full_disk, full_disk_explained, silent
+from lab.kernels.store import Store, discard, free_bytes, full_disk, full_disk_explained, silent, used
 from lab.kernels.unpack import DamagedPackage, extract
 
 _NAMES = r"^linux-source-[0-9]+\.[0-9]+$"
@@ -46,7 +45,7 @@ def _stored(store: Store, wanted: str) -> Path | None:
     if not matching:
         return None
     root = home / f"debian-{matching[0]}"
-    os.utime(root)
+    used(root)
     return root / str(json.loads((root / "whole.json").read_text())["tree"])
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.kernels.identity import signature, stat_file
-from lab.kernels.store import Store, discard
+from lab.kernels.store import Store, discard, used
 from lab.kernels.unpack import depmod
 
 # A stage that nobody has asked for since then is removed: longer than any session runs.
@@ -54,7 +54,7 @@ def stage(kind: str, origin: Path, parts: Parts, store: Store) -> Staged:
                 _fill(root, origin, parts, store)
             _remove_old(store.kernels, f"{kind}-{place}-", root)
     else:
-        os.utime(root)
+        used(root)
     return found_in(root, parts.release)
 
 

@@ -18,7 +18,7 @@ import platformdirs
 from lab.errors import LabError
 
 LOCK_DEADLINE_S = 3600.0
-_UNFINISHED = ".unfinished-"
+UNFINISHED = ".unfinished-"
 _FULL = "No space left on device"
 
 
@@ -91,9 +91,9 @@ class Store:
         """
         with full_disk_explained(self.root):
             final.parent.mkdir(parents=True, exist_ok=True)
-            for stale in final.parent.glob(f"{_UNFINISHED}{final.name}-*"):
+            for stale in final.parent.glob(f"{UNFINISHED}{final.name}-*"):
                 shutil.rmtree(stale, ignore_errors=True)
-            temporary = Path(tempfile.mkdtemp(prefix=f"{_UNFINISHED}{final.name}-", dir=final.parent))
+            temporary = Path(tempfile.mkdtemp(prefix=f"{UNFINISHED}{final.name}-", dir=final.parent))
             try:
                 yield temporary
                 temporary.chmod(0o755)
@@ -106,7 +106,7 @@ class Store:
         """Write a small file so that a reader sees the old or the new text, never a part."""
         with full_disk_explained(self.root):
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)
+            handle, name = tempfile.mkstemp(prefix=UNFINISHED, dir=path.parent)
             try:
                 with os.fdopen(handle, "w") as file:
                     file.write(text)
@@ -150,7 +150,7 @@ def is_held(path: Path) -> bool:
 
 def discard(path: Path) -> None:
     """Remove a directory of the store; it is renamed first, so that nobody finds half of it by its name."""
-    doomed = path.with_name(f"{_UNFINISHED}{path.name}-old-{os.getpid()}")
+    doomed = path.with_name(f"{UNFINISHED}{path.name}-old-{os.getpid()}")
     with contextlib.suppress(FileNotFoundError):  # also when another lab was faster
         os.replace(path, doomed)
     shutil.rmtree(doomed, ignore_errors=True)

@@ -14,6 +14,7 @@ import pytest
 from lab.cli.host import Ready
 from lab.kernels.store import Store
 from tests.command import ROOT, Lab, assert_no_qemu
+from tests.command_git import git
 from tests.junit_schema import errors_of
 from tests.vm.scripts import passing, sleeping
 
@@ -56,11 +57,6 @@ def test_two_kernels_and_one_that_is_none(lab: Lab, prepared: Ready, tmp_path: P
     assert "lab: 12 runs, 2 side by side" in ran.stderr
 
 
-def git(repository: Path, *words: str) -> str:
-    return subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", *words], cwd=repository, check=True,
-                          capture_output=True, text=True, timeout=60).stdout
-
-
 def history(repository: Path, scenarios: list[Path], kernels: list[str]) -> list[str]:
     """A commit for each, that says which kernel is run with which scenario; their hashes."""
     git(repository, "init", "-q", "-b", "main")
@@ -71,7 +67,7 @@ def history(repository: Path, scenarios: list[Path], kernels: list[str]) -> list
         (repository / "number").write_text(str(number))
         git(repository, "add", ".")
         git(repository, "commit", "-qm", f"commit {number}")
-        hashes.append(git(repository, "rev-parse", "HEAD").strip())
+        hashes.append(git(repository, "rev-parse", "HEAD"))
     return hashes
 
 
