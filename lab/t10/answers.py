@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from lab.t10 import copy, transport
 from lab.t10 import sense as sense_data
 from lab.t10.fields import ACCESS_STATES, RESERVATION_TYPES, parse_number
 from lab.t10.vpd import PAGES, VpdPage
@@ -38,6 +39,8 @@ def _decoder(command: str, arguments: Mapping[str, Any]) -> Callable[[bytes], Fi
         return _RESERVE_IN.get(str(arguments.get("action")))
     if command == "report_supported_operation_codes":
         return _one_operation if parse_number(arguments.get("reporting_options", 0)) else _all_operations
+    if command == "receive_copy_results":
+        return copy.operating_parameters if str(arguments.get("action")) in ("operating_parameters", "3") else None
     return _BY_COMMAND.get(command)
 
 
@@ -113,15 +116,26 @@ def _mode_pages(data: bytes, at: int, end: int) -> Fields:
     return fields
 
 
+def _block_descriptor(data: bytes, at: int, length: int, *, long: bool) -> Fields:
+    """The first short or long LBA mode parameter block descriptor, SBC-4 6.4.2; one that was cut off is left out."""
+    fields: Fields = {"descriptor_length": length, "longlba": int(long)}
+    if long and 16 <= length <= len(data) - at:
+        fields |= {"number_of_blocks": number(data, at, 8), "block_size": number(data, at + 12, 4)}
+    elif not long and 8 <= length <= len(data) - at:
+        fields |= {"number_of_blocks": number(data, at, 4), "block_size": number(data, at + 5, 3)}
+    return fields
+
+
 def _mode_sense6(data: bytes) -> Fields:
     length, specific, descriptors = number(data, 0, 1), number(data, 2, 1), number(data, 3, 1)
     return {"wp": specific >> 7, "dpofua": specific >> 4 & 1, "mode_data_length": length,
-            **_mode_pages(data, 4 + descriptors, length + 1)}
+            **_block_descriptor(data, 4, descriptors, long=False), **_mode_pages(data, 4 + descriptors, length + 1)}
 
 
 def _mode_sense10(data: bytes) -> Fields:
     length, specific, descriptors = number(data, 0, 2), number(data, 3, 1), number(data, 6, 2)
     return {"wp": specific >> 7, "dpofua": specific >> 4 & 1, "mode_data_length": length,
+            **_block_descriptor(data, 8, descriptors, long=bool(number(data, 4, 1) & 1)),
             **_mode_pages(data, 8 + descriptors, length + 2)}
 
 
@@ -152,17 +166,19 @@ def _report_capabilities(data: bytes) -> Fields:
 
 def _read_full_status(data: bytes) -> Fields:
     end, at = 8 + number(data, 4, 4), 8
-    keys, holders, ports, types = [], [], [], []
+    fields: Fields = {"generation": number(data, 0, 4), "keys": [], "holders": [], "types": [],
+                      "relative_target_ports": [], "all_target_ports": [], "transport_ids": []}
     while at + 24 <= end:
-        key, flags = hex(number(data, at, 8)), number(data, at + 12, 1)
-        keys.append(key)
-        ports.append(number(data, at + 18, 2))
+        key, flags, size = hex(number(data, at, 8)), number(data, at + 12, 1), number(data, at + 20, 4)
+        fields["keys"].append(key)
+        fields["all_target_ports"].append(bool(flags & 2))
+        fields["relative_target_ports"].append(number(data, at + 18, 2))
+        fields["transport_ids"].append(transport.decode(data[at + 24:at + 24 + size]))
         if flags & 1:
-            holders.append(key)
-            types.append(_scope_and_type(number(data, at + 13, 1))["type"])
-        at += 24 + number(data, at + 20, 4)
-    return {"generation": number(data, 0, 4), "keys": keys, "holders": holders, "types": types,
-            "relative_target_ports": ports}
+            fields["holders"].append(key)
+            fields["types"].append(_scope_and_type(number(data, at + 13, 1))["type"])
+        at += 24 + size
+    return fields
 
 
 _RESERVE_IN: dict[str, Callable[[bytes], Fields]] = {
@@ -173,16 +189,34 @@ _RESERVE_IN: dict[str, Callable[[bytes], Fields]] = {
 
 
 def _target_port_groups(data: bytes) -> Fields:
-    end, at = 4 + number(data, 0, 4), 4
-    fields: Fields = {"groups": [], "states": [], "preferred": [], "status": [], "ports": []}
+    """SPC-4 6.37; with the extended header (FORMAT TYPE 001b) the groups begin four bytes later."""
+    end, extended = 4 + number(data, 0, 4), number(data, 4, 1) & 0x70 == 0x10 if len(data) > 4 else False
+    fields: Fields = {"groups": [], "states": [], "preferred": [], "supported": [], "status": [], "ports": []}
+    if extended:
+        fields["implicit_transition_s"] = number(data, 5, 1)
+    at = 8 if extended else 4
     while at + 8 <= end:
         state, count = number(data, at, 1), number(data, at + 7, 1)
         fields["groups"].append(number(data, at + 2, 2))
         fields["states"].append(_STATES.get(state & 0x0f, f"0x{state & 0x0f:x}"))
         fields["preferred"].append(bool(state & 0x80))
+        fields["supported"].append(number(data, at + 1, 1))
         fields["status"].append(number(data, at + 5, 1))
         fields["ports"] += [number(data, at + 8 + 4 * i + 2, 2) for i in range(count)]
         at += 8 + 4 * count
+    return fields
+
+
+def _report_referrals(data: bytes) -> Fields:
+    """SBC-4 5.21: `segments` as first LBA, last LBA, and each group with its state."""
+    end, at = 4 + number(data, 2, 2), 4
+    fields: Fields = {"segments": []}
+    while at + 20 <= end:
+        count = number(data, at + 3, 1)
+        groups = [f"{number(data, at + 22 + 4 * i, 2)}:{_STATES.get(number(data, at + 20 + 4 * i, 1) & 0x0f, '?')}"
+                  for i in range(count)]
+        fields["segments"].append(f"{number(data, at + 4, 8)}-{number(data, at + 12, 8)} {' '.join(groups)}")
+        at += 20 + 4 * count
     return fields
 
 
@@ -197,7 +231,9 @@ def _all_operations(data: bytes) -> Fields:
 
 
 def _one_operation(data: bytes) -> Fields:
-    support, size = number(data, 1, 1) & 7, number(data, 2, 2)
+    # Of a command that is not supported LIO sends the first two bytes only.
+    support = number(data, 1, 1) & 7
+    size = number(data, 2, 2) if support in (3, 5) or len(data) > 2 else 0
     return {"support": support, "supported": support in (3, 5), "cdb_size": size,
             "usage": data[4:4 + size].hex()}
 
@@ -213,4 +249,5 @@ _BY_COMMAND: dict[str, Callable[[bytes], Fields]] = {
     "report_luns": _report_luns, "inquiry": _inquiry, "read_capacity10": _read_capacity10,
     "read_capacity16": _read_capacity16, "mode_sense6": _mode_sense6, "mode_sense10": _mode_sense10,
     "report_target_port_groups": _target_port_groups, "request_sense": _request_sense,
+    "report_referrals": _report_referrals,
 }

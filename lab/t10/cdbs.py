@@ -5,6 +5,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+_REGISTER_AND_MOVE = 7  # service action of PERSISTENT RESERVE OUT
 
 
 @dataclass(frozen=True)
@@ -23,13 +26,13 @@ class Built:
 
 @dataclass(frozen=True)
 class Call:
-    """Checked arguments: every value a number that fits its field. `blocks` is None when it was left out."""
+    """Checked arguments: every value a number that fits its field, or a list. `blocks` is None when it was left out."""
 
     lba: int
     blocks: int | None
     block_size: int
     numbers: Mapping[str, int] = field(default_factory=dict)
-    descriptors: tuple[tuple[int, int], ...] = ()
+    lists: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
     def get(self, name: str, default: int = 0) -> int:
         return self.numbers.get(name, default)
@@ -71,7 +74,8 @@ def mode_sense6(call: Call) -> Built:
 
 def mode_sense10(call: Call) -> Built:
     allocation = call.get("allocation", 0x400)
-    return Built(struct.pack(">BBBB3xHx", 0x5a, call.get("dbd") << 3, call.get("pc") << 6 | call.get("page", 0x3f),
+    flags = call.get("llbaa") << 4 | call.get("dbd") << 3
+    return Built(struct.pack(">BBBB3xHx", 0x5a, flags, call.get("pc") << 6 | call.get("page", 0x3f),
                              call.get("subpage"), allocation), receive=allocation)
 
 
@@ -89,13 +93,29 @@ def persistent_reserve_in(call: Call) -> Built:
 
 
 def persistent_reserve_out(call: Call) -> Built:
-    # The basic parameter list, SPC-4 6.16.3.
-    flags = call.get("spec_i_pt") << 3 | call.get("all_tg_pt") << 2 | call.get("aptpl")
-    data = struct.pack(">QQ4xB3x", call.get("key"), call.get("sa_key"), flags)
+    data = _move_list(call) if call.get("action") == _REGISTER_AND_MOVE else _basic_list(call)
     length = call.get("parameter_list_length", len(data))
     data = data[:length].ljust(length, b"\0")
-    cdb = struct.pack(">BBB2xIx", 0x5f, call.get("action"), call.get("scope") << 4 | call.get("type"), length)
+    cdb = struct.pack(">BBB2xIx", 0x5f, call.get("action"),
+                      call.get("scope") << 4 | call.get("type"), length)
     return Built(cdb, data, send=length)
+
+
+def _basic_list(call: Call) -> bytes:
+    """SPC-4 6.16.3; with TransportIDs their length and they follow."""
+    flags = call.get("spec_i_pt") << 3 | call.get("all_tg_pt") << 2 | call.get("aptpl")
+    data = struct.pack(">QQ4xB3x", call.get("key"), call.get("sa_key"), flags)
+    if "transport_ids" not in call.lists:
+        return data
+    listed = b"".join(call.lists["transport_ids"])
+    return data + struct.pack(">I", len(listed)) + listed
+
+
+def _move_list(call: Call) -> bytes:
+    """SPC-4 6.16.4, of REGISTER AND MOVE."""
+    moved = b"".join(call.lists.get("transport_ids", ()))
+    return struct.pack(">QQxBHI", call.get("key"), call.get("sa_key"), call.get("unreg") << 1 | call.get("aptpl"),
+                       call.get("relative_target_port"), len(moved)) + moved
 
 
 def report_target_port_groups(call: Call) -> Built:
@@ -114,127 +134,76 @@ def report_supported_operation_codes(call: Call) -> Built:
                              call.get("opcode"), call.get("service_action"), allocation), receive=allocation)
 
 
-def read_capacity10(call: Call) -> Built:
-    return Built(bytes((0x25,)) + bytes(9), receive=8)
+def reserve10(call: Call) -> Built:
+    return Built(bytes((0x56,)) + bytes(9))
 
 
-def read_capacity16(call: Call) -> Built:
-    allocation = call.get("allocation", 32)
-    return Built(struct.pack(">BB8xI2x", 0x9e, 0x10, allocation), receive=allocation)
+def release10(call: Call) -> Built:
+    return Built(bytes((0x57,)) + bytes(9))
 
 
-def _six(opcode: int, call: Call) -> tuple[bytes, int]:
-    """A 6-byte read or write, and the blocks that it really moves: 0 stands for 256 (SBC-2 5.6)."""
-    cdb = bytes((opcode, call.lba >> 16, call.lba >> 8 & 0xff, call.lba & 0xff, call.count & 0xff, 0))
-    return cdb, (call.count & 0xff or 256) * call.block_size
+def mode_select6(call: Call) -> Built:
+    length = call.get("parameter_list_length")
+    return Built(bytes((0x15, call.get("pf", 1) << 4 | call.get("sp"), 0, 0, length, 0)), send=length)
 
 
-def _place(opcode: int, flags: int, call: Call) -> bytes:
-    """A CDB with LBA and length, laid out as the group code of its opcode says (SPC-4 4.2.5.1)."""
-    layout = {0x20: ">BBIxHx", 0x40: ">BBIxHx", 0x80: ">BBQIxx", 0xa0: ">BBIIxx"}[opcode & 0xe0]
-    return struct.pack(layout, opcode, flags, call.lba, call.count)
+def mode_select10(call: Call) -> Built:
+    length = call.get("parameter_list_length")
+    return Built(struct.pack(">BB5xHx", 0x55, call.get("pf", 1) << 4 | call.get("sp"), length), send=length)
 
 
-def _protect(name: str, call: Call) -> int:
-    return call.get(name) << 5 | call.get("dpo") << 4 | call.get("fua") << 3
+def log_sense(call: Call) -> Built:
+    allocation = call.get("allocation", 0x400)
+    return Built(struct.pack(">BxBB3xHx", 0x4d, 1 << 6 | call.get("page"), call.get("subpage"), allocation),
+                 receive=allocation)
 
 
-def read6(call: Call) -> Built:
-    cdb, size = _six(0x08, call)
-    return Built(cdb, receive=size)
+def log_select(call: Call) -> Built:
+    length = call.get("parameter_list_length")
+    return Built(struct.pack(">BB5xHx", 0x4c, call.get("pcr") << 1, length), send=length)
 
 
-def write6(call: Call) -> Built:
-    cdb, size = _six(0x0a, call)
-    return Built(cdb, send=size)
+def send_diagnostic(call: Call) -> Built:
+    length = call.get("parameter_list_length")
+    return Built(struct.pack(">BBxHx", 0x1d, call.get("self_test", 1) << 2, length), send=length)
 
 
-def read10(call: Call) -> Built:
-    return Built(_place(0x28, _protect("rdprotect", call), call), receive=call.bytes)
+def receive_diagnostic_results(call: Call) -> Built:
+    allocation = call.get("allocation", 0x400)
+    return Built(struct.pack(">BBBHx", 0x1c, call.get("pcv"), call.get("page"), allocation), receive=allocation)
 
 
-def read12(call: Call) -> Built:
-    return Built(_place(0xa8, _protect("rdprotect", call), call), receive=call.bytes)
+def write_buffer(call: Call) -> Built:
+    length = call.get("parameter_list_length")
+    return Built(bytes((0x3b, call.get("mode"), 0, 0, 0, 0)) + length.to_bytes(3, "big") + b"\0", send=length)
 
 
-def read16(call: Call) -> Built:
-    return Built(_place(0x88, _protect("rdprotect", call), call), receive=call.bytes)
+def security_protocol_in(call: Call) -> Built:
+    allocation = call.get("allocation", 0x200)
+    return Built(struct.pack(">BBHxxIxx", 0xa2, call.get("protocol"), call.get("specific"), allocation),
+                 receive=allocation)
 
 
-def write10(call: Call) -> Built:
-    return Built(_place(0x2a, _protect("wrprotect", call), call), send=call.bytes)
+def security_protocol_out(call: Call) -> Built:
+    length = call.get("parameter_list_length")
+    return Built(struct.pack(">BBHxxIxx", 0xb5, call.get("protocol"), call.get("specific"), length), send=length)
 
 
-def write12(call: Call) -> Built:
-    return Built(_place(0xaa, _protect("wrprotect", call), call), send=call.bytes)
+def read_attribute(call: Call) -> Built:
+    allocation = call.get("allocation", 0x400)
+    return Built(struct.pack(">BB8xIxx", 0x8c, call.get("service_action"), allocation), receive=allocation)
 
 
-def write16(call: Call) -> Built:
-    return Built(_place(0x8a, _protect("wrprotect", call), call), send=call.bytes)
+def write_attribute(call: Call) -> Built:
+    length = call.get("parameter_list_length")
+    return Built(struct.pack(">B9xIxx", 0x8d, length), send=length)
 
 
-def write_and_verify10(call: Call) -> Built:
-    return Built(_place(0x2e, _check("wrprotect", call), call), send=call.bytes)
+def report_identifying_information(call: Call) -> Built:
+    allocation = call.get("allocation", 0x200)
+    return Built(struct.pack(">BB4xIxx", 0xa3, 0x05, allocation), receive=allocation)
 
 
-def write_and_verify16(call: Call) -> Built:
-    return Built(_place(0x8e, _check("wrprotect", call), call), send=call.bytes)
-
-
-def _check(name: str, call: Call) -> int:
-    return call.get(name) << 5 | call.get("dpo") << 4 | call.get("bytchk") << 1
-
-
-def _verify(opcode: int, call: Call) -> Built:
-    # BYTCHK 01b sends every block, 11b one block that all are compared with (SBC-4 5.32).
-    send = {0: 0, 1: call.bytes, 2: 0, 3: call.block_size}[call.get("bytchk")]
-    return Built(_place(opcode, _check("vrprotect", call), call), send=send)
-
-
-def verify10(call: Call) -> Built:
-    return _verify(0x2f, call)
-
-
-def verify16(call: Call) -> Built:
-    return _verify(0x8f, call)
-
-
-def _write_same(opcode: int, call: Call) -> Built:
-    flags = call.get("wrprotect") << 5 | call.get("anchor") << 4 | call.get("unmap") << 3 | call.get("ndob")
-    return Built(_place(opcode, flags, call), send=0 if call.get("ndob") else call.block_size)
-
-
-def write_same10(call: Call) -> Built:
-    return _write_same(0x41, call)
-
-
-def write_same16(call: Call) -> Built:
-    return _write_same(0x93, call)
-
-
-def unmap(call: Call) -> Built:
-    descriptors = call.descriptors or ((call.lba, call.count),)
-    listed = b"".join(struct.pack(">QI4x", lba, count) for lba, count in descriptors)
-    data = struct.pack(">HH4x", len(listed) + 6, len(listed)) + listed
-    length = call.get("parameter_list_length", len(data))
-    data = data[:length].ljust(length, b"\0")
-    return Built(struct.pack(">BB5xHx", 0x42, call.get("anchor"), length), data or None, send=length)
-
-
-def compare_and_write(call: Call) -> Built:
-    # Data-out is the compare half and then the write half (SBC-4 5.3).
-    cdb = struct.pack(">BBQ3xBxx", 0x89, _protect("wrprotect", call), call.lba, call.count)
-    return Built(cdb, send=2 * call.bytes)
-
-
-def synchronize_cache10(call: Call) -> Built:
-    return Built(struct.pack(">BBIxHx", 0x35, call.get("immed") << 1, call.lba, call.blocks or 0))
-
-
-def synchronize_cache16(call: Call) -> Built:
-    return Built(struct.pack(">BBQIxx", 0x91, call.get("immed") << 1, call.lba, call.blocks or 0))
-
-
-def start_stop_unit(call: Call) -> Built:
-    flags = call.get("power_condition") << 4 | call.get("loej") << 1 | call.get("start", 1)
-    return Built(bytes((0x1b, call.get("immed"), 0, 0, flags, 0)))
+def report_timestamp(call: Call) -> Built:
+    allocation = call.get("allocation", 12)
+    return Built(struct.pack(">BB4xIxx", 0xa3, 0x0f, allocation), receive=allocation)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +19,16 @@ ACCESS_STATES = {  # SPC-4 table 247
 
 @dataclass(frozen=True)
 class Field:
-    """One argument: a number up to `maximum`, or one of `names` (a name's number is then allowed as well)."""
+    """One argument: a number up to `maximum`, or one of `names` (a name's number is then allowed as well).
+
+    Or, with `each`, a list: each makes of what is written one item, or raises ValueError; `form` is how one is written.
+    """
 
     maximum: int = 1
     names: Mapping[str, int] | None = None
-    many: bool = False
     required: bool = False
+    each: Callable[[Any], Any] | None = None
+    form: str = ""
 
     def number(self, value: Any) -> int:
         """The number to put into the CDB; ValueError says what was expected."""
@@ -34,6 +38,11 @@ class Field:
         if number is None or not 0 <= number <= self.maximum:
             raise ValueError(f"expected {self._expected()}, not {value!r}")
         return number
+
+    def items(self, value: Any) -> tuple[Any, ...]:
+        """The items of a list, or of the one thing that stands for a list of one; ValueError as `each` raises it."""
+        assert self.each is not None
+        return tuple(self.each(item) for item in (value if isinstance(value, list) else [value]))
 
     def _expected(self) -> str:
         if self.names is not None:

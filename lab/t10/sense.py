@@ -83,7 +83,10 @@ ADDITIONAL_SENSE = {
 
 @dataclass(frozen=True)
 class Sense:
-    """Decoded sense data. `information` is None where the VALID bit (or the descriptor) is missing."""
+    """Decoded sense data. `information` is None where the VALID bit (or the descriptor) is missing.
+
+    `form` is `fixed` or `descriptor`.
+    """
 
     key: int
     asc: int
@@ -91,6 +94,7 @@ class Sense:
     information: int | None
     deferred: bool
     text: str
+    form: str = "fixed"
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,15 @@ def decode(data: bytes) -> Sense | None:
         coded = padded[7] >= 6
         key, asc, ascq = padded[2] & 0x0f, padded[12] if coded else 0, padded[13] if coded else 0
         information = int.from_bytes(padded[3:7], "big") if data[0] & 0x80 else None
-    return Sense(key, asc, ascq, information, deferred, _text(key, asc, ascq))
+    form = "descriptor" if data[0] & 0x02 else "fixed"
+    return Sense(key, asc, ascq, information, deferred, _text(key, asc, ascq), form)
+
+
+def fixed(key: int, asc: int, ascq: int, information: int | None = None) -> bytes:
+    """18 bytes of sense data in fixed format, as a device sends them; `information` sets the VALID bit."""
+    valid = 0x00 if information is None else 0x80
+    return bytes((valid | 0x70, 0, key)) + (information or 0).to_bytes(4, "big") + bytes((10, 0, 0, 0, 0, asc, ascq,
+                                                                                          0, 0, 0, 0))
 
 
 def _descriptor_information(data: bytes) -> int | None:

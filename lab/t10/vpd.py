@@ -103,10 +103,14 @@ def _extended(page: VpdPage) -> Fields:
     flags, more = page.number(4, 1), page.number(6, 1)
     return {"grd_chk": flags >> 2 & 1, "app_chk": flags >> 1 & 1, "ref_chk": flags & 1, "spt": flags >> 3 & 7,
             "v_sup": more & 1, "simpsup": page.number(5, 1) & 1, "headsup": page.number(5, 1) >> 1 & 1,
-            "ordsup": page.number(5, 1) >> 2 & 1}
+            "ordsup": page.number(5, 1) >> 2 & 1, "r_sup": page.number(8, 1) >> 4 & 1}
+
+
+def _referrals(page: VpdPage) -> Fields:
+    return {"segment_size": page.number(8, 4), "segment_multiplier": page.number(12, 4)}
 
 
 PAGES: dict[int, Callable[[VpdPage], Fields]] = {
     0x00: _supported, 0x80: _serial, 0x83: _identification, 0x86: _extended, 0xb0: _block_limits,
-    0xb1: _characteristics, 0xb2: _provisioning,
+    0xb1: _characteristics, 0xb2: _provisioning, 0xb3: _referrals,
 }
