@@ -112,6 +112,13 @@ def examine(path: Path) -> Document:
     return parse(raw, str(path))
 
 
+def written(value: dict[str, Any]) -> str:
+    """A mapping as YAML that reads back as it is: the innermost lists and mappings on one line."""
+    # A mapping of nothing but scalars would be an innermost one itself.
+    flow = None if any(isinstance(inner, dict | list) for inner in value.values()) else False
+    return yaml.safe_dump(value, default_flow_style=flow, sort_keys=False, width=110, allow_unicode=True)
+
+
 def parse(raw: bytes, file: str) -> Document:
     """The document in `raw`; `file` is only its name in problems. Never raises."""
     if len(raw) > SIZE_LIMIT:

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,13 @@ from lab.errors import LabError, MissingTool
 Child = subprocess.Popen[bytes]
 # A parent that dies before setpriv has asked for its signal never sends one; whoever then has another parent ends.
 _ORPHAN_GUARD = ("/bin/sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"')
+# A parent that is killed closes the pipe. The shell stays between: SIGKILL is its, the program gets SIGTERM as all do
+# that are below it.
+_LAST_WILL = ("/bin/sh", "-c", """
+trap : TERM
+exec 3<&0
+{ read -r _ <&3; kill -s TERM 0; } >/dev/null 2>&1 &
+"$@" 3<&- </dev/null""", "sh")
 
 
 @dataclass(frozen=True)
@@ -102,6 +110,52 @@ def start(
         yield child
     finally:
         kill(child)
+
+
+@contextlib.contextmanager
+def start_gently(
+    argv: Sequence[str | Path],
+    *,
+    grace_s: float,
+    stdout: int | IO[bytes] = subprocess.DEVNULL,
+    stderr: int | IO[bytes] = subprocess.DEVNULL,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
+) -> Iterator[Child]:
+    """As `start`, without input, for what must not be cut off: it is asked to end first, with all that it started.
+
+    That is so when the block is broken off, then it has `grace_s`, and when this process is killed.
+    """
+    theirs, ours = os.pipe()
+    try:
+        with start([*_LAST_WILL, *argv], stdin=theirs, stdout=stdout, stderr=stderr, cwd=cwd, env=env,
+                   pass_fds=pass_fds) as child:
+            try:
+                yield child
+            except BaseException:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child.pid, signal.SIGTERM)
+                ended(child, grace_s)
+                raise
+    finally:
+        os.close(theirs)
+        os.close(ours)
+
+
+def run_gently(argv: Sequence[str | Path], *, timeout_s: float, grace_s: float, cwd: Path | None = None,
+               env: Mapping[str, str] | None = None, pass_fds: Sequence[int] = ()) -> Completed:
+    """Run a program to its end, as `start_gently`; the caller looks at its status. LabError past the deadline."""
+    # Files, not pipes: what it left over would hold a pipe open.
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        with start_gently(argv, grace_s=grace_s, stdout=out, stderr=err, cwd=cwd, env=env, pass_fds=pass_fds) as child:
+            if not ended(child, timeout_s):
+                raise LabError(f"{Path(argv[0]).name} did not end within {timeout_s:g} s")
+        printed = []
+        for file in (out, err):
+            file.seek(0)
+            printed.append(file.read().decode(errors="replace"))
+    return Completed(tuple(map(str, argv)), child.returncode, *printed)
 
 
 def ended(child: Child, wait_s: float = 0) -> bool:

@@ -8,7 +8,8 @@ then exactly one of:        {"id": 1, "reply": {...}}          the operation was
 Operations (one after the other on a worker; `ping`, `extend`, `confirm`, `diagnose` and `coverage` at any time):
   hello     -> Hello as a dict
   setup     scenario=<expanded scenario as JSON>, token=<16 hex>, seed=<int>, timeout_s=<float>
-            -> {"ok": true} | {"skip": [reasons]} | {"ok": false, "problem": "...", ...observation}
+            -> {"ok": true} | {"skip": [reasons], "boot": [kernel parameters of a boot without these reasons]}
+            | {"ok": false, "problem": "...", ...observation}
   step      index=<int>, word=<str>, arguments=<the word's type as JSON>, timeout_s=<float>  -> observation
   teardown  timeout_s=<float> -> {"ok": bool, "problems": [...]}
   leaks     -> {"left": ["configfs: ...", "scsi host: ...", "module tcm_loop: 1 reference"], "tainted": <new bits, int>,
@@ -25,11 +26,16 @@ Operations (one after the other on a worker; `ping`, `extend`, `confirm`, `diagn
   shell     -> {} when the shell that it started on the port `lab.shell` has ended
 Events, of the operation in progress: {"moved": <requests that disks completed>} once a second; {"printed": [[us, text],
 ...]}: what user space wrote to /dev/kmsg; {"denied": [[us, folded text], ...]}: lines that the kernel did not say.
-An observation is a flat dict. Keys that exist for every word: ok (bool), problem (str, when not ok), seconds (float).
+A step inside another one is in its arguments (`step`, `steps`) as {WORD: arguments, "timeout_s": float,
+"must_succeed": whether rounds end when it fails}; what such steps saw is "parts": [observation] of a parallel, and
+"rounds": [{"first": n, "last": n, "parts": [observation]}] of a repeat, where rounds that were alike are told once.
+Any other observation is a flat dict. Keys that exist for every word: ok (bool), problem (str, when not ok), seconds
+(float).
 Keys by need: errno ("EIO"), status (int), sense (hex), data (hex of the answer, at most DATA_LIMIT bytes), fill (int:
 every byte of the whole answer has this value), received (bytes), residual (int), host_status (int),
-driver_status (int), text (str), exit (int), first_bad ([{"lba": n, "found": "..."}]), blocks (of a verify: {"new": n,
-"changed": n, "zero": n, "lost": n, "torn": n, "old": n, "foreign": n, "unreadable": n}; of a write: "new", "failed").
+driver_status (int), text (str), exit (int), counts ({name: int}, of account and stress), failed ([str], of stress),
+first_bad ([{"lba": n, "found": "..."}]), blocks (of a verify: {"new": n, "changed": n, "zero": n, "lost": n, "torn":
+n, "old": n, "foreign": n, "unreadable": n}; of a write: "new", "failed"; of a read: "read", "failed").
 """
 
 from __future__ import annotations

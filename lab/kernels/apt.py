@@ -8,8 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import signal
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -18,7 +16,7 @@ from pathlib import Path
 from lab import process
 from lab.errors import LabError, MissingTool, UsageError
 from lab.kernels.sources import Source, distribution_of
-from lab.kernels.store import Store, free_bytes, full_disk
+from lab.kernels.store import Store, check_room
 
 _HELPER = Path("/usr/lib/apt/apt-helper")
 _LISTS_BYTES = 100_000_000  # a Debian release's package lists, unpacked
@@ -32,6 +30,7 @@ _NO_SUITE = re.compile("|".join((
     r"Release file for \S+/dists/(\S+)/(?:In)?Release is expired",
     r"Failed to fetch \S+/dists/([^/\s]+)/\S+\s+(?:404|File not found)",
 )))
+_MISMATCH = "Hash Sum mismatch"
 _SUMMARY = "Some index files failed to download"
 # Hooks of the host (docker images clean the host's cache in one) must not run for a private state.
 _CONFIGURATION = """\
@@ -120,8 +119,7 @@ class Apt:
         with contextlib.suppress(OSError):
             if 0 <= time.time() - stamp.stat().st_mtime < max_age_s:
                 return False
-        if free_bytes(self._root) < _LISTS_BYTES:  # apt itself tries and tries on a full disk
-            raise full_disk(self._store.root, _LISTS_BYTES)
+        check_room(self._store.root, _LISTS_BYTES)  # apt itself tries and tries on a full disk
         self._say("asking apt for its package lists")
         done = self._run("apt-get", "-q", "update", deadline_s=_UPDATE_DEADLINE_S)
         self.complaint = self._about_lists(done)
@@ -150,14 +148,21 @@ class Apt:
         records = self._records("--no-all-versions", [name])
         return records[0] if records else None
 
-    def download(self, package: Package) -> Path:
-        """Fetch one package file, going on where an earlier try stopped; verified by apt against its signed list."""
+    def download(self, package: Package, into: Path | None = None) -> Path:
+        """Fetch one package file, going on where an earlier try stopped; verified by apt against its signed list.
+
+        Without `into` its place is every lab's, so it is used up with the apt lock still held.
+        """
         if not _HELPER.exists():
             raise MissingTool(str(_HELPER), "apt")
         what = self._locate(package)
-        target = self._downloads / what.file
+        target = (into or self._downloads) / what.file
         deadline_s = _ASK_DEADLINE_S + package.size_bytes / _SLOWEST_BYTES_PER_S
-        done = self._run(str(_HELPER), "-q", "download-file", what.uri, str(target), what.hash, deadline_s=deadline_s)
+        argv = (str(_HELPER), "-q", "download-file", what.uri, str(target), what.hash)
+        had, done = target.exists(), self._run(*argv, deadline_s=deadline_s)
+        if had and _MISMATCH in done.stderr:  # what lay there was damaged; apt would go on from it for ever
+            target.unlink(missing_ok=True)
+            done = self._run(*argv, deadline_s=deadline_s)
         if done.returncode != 0 or not target.exists():
             target.with_name(target.name + ".FAILED").unlink(missing_ok=True)
             raise NotFetched(f"apt could not fetch {package.name} {package.version}: {_complaint(done)}; "
@@ -200,7 +205,8 @@ class Apt:
         environment = {**os.environ, "LC_ALL": "C"}
         environment.pop("APT_CONFIG", None)
         argv = [str(program), "-c", str(self._root / "apt.conf"), *arguments]
-        done = _run_gently(argv, deadline_s, environment, self._root)
+        # SIGTERM lets apt date the partial file, so that it can go on later.
+        done = process.run_gently(argv, timeout_s=deadline_s, grace_s=_GRACE_S, env=environment, cwd=self._root)
         if "No space left on device" in done.stderr:
             raise LabError("apt: No space left on device")
         return done
@@ -209,25 +215,6 @@ class Apt:
         path = self._root / name
         if not path.exists() or path.read_text() != text or not text:
             self._store.write_text(path, text)
-
-
-def _run_gently(argv: list[str], deadline_s: float, env: dict[str, str], cwd: Path) -> process.Completed:
-    """Like process.run, but it ends with SIGTERM: then apt dates the partial file so that it can go on later."""
-    with (tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err,
-          process.start(argv, stdout=out, stderr=err, env=env, cwd=cwd) as child):
-        try:
-            if not process.ended(child, deadline_s):
-                raise LabError(f"{Path(argv[0]).name} did not end within {deadline_s:g} s")
-        except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGTERM)
-            process.ended(child, _GRACE_S)
-            raise
-        printed = []
-        for file in (out, err):
-            file.seek(0)
-            printed.append(file.read().decode(errors="replace"))
-    return process.Completed(tuple(argv), child.returncode, *printed)
 
 
 def _complaint(done: process.Completed) -> str:

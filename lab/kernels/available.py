@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.kernels.apt import Apt
-from lab.kernels.debian import LIST_AGE_S, Stock, stocks
-from lab.kernels.sources import host_sources, wider
+from lab.kernels.debian import Stock, stocks
 from lab.kernels.stock import Shelf
 from lab.kernels.store import Store, full_disk_explained, silent
+from lab.kernels.suites import everywhere
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,7 @@ def available(store: Store, say: Callable[[str], None] = silent, *,
               etc: Path = Path("/etc/apt")) -> list[Available]:
     """All of them, in all suites, newest version first. LabError when apt fails."""
     with store.lock("apt", say=say), full_disk_explained(store.root):
-        apt = Apt(store, "wide", wider(host_sources(etc)), say)
-        apt.update(max_age_s=LIST_AGE_S)
+        apt = everywhere(store, say, etc)
         if apt.complaint:
             say(f"apt could not fetch every list ({apt.complaint}); going on with what it has")
         listed = stocks(apt.kernels(), apt.distribution)

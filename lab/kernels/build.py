@@ -25,8 +25,9 @@ from lab.kernels.identity import identity_of
 from lab.kernels.kbuild import MAKE_DEADLINE_S, Kbuild
 from lab.kernels.kernel import Kernel
 from lab.kernels.staging import Parts, found_in, lay_out
-from lab.kernels.store import Store, discard, full_disk_explained, silent, used
+from lab.kernels.store import Store, full_disk_explained, silent
 from lab.kernels.tree_hash import head_of, tree_hash
+from lab.usage import discard, hold, used
 
 _VERSION = "1"  # a change of how kernels are built gives other names
 _MANIFEST = "manifest.json"
@@ -115,7 +116,7 @@ class _Work:
         discard(self.root)
         view = view_of(self.source, self.store, self.say)
         self.objects.mkdir(parents=True, exist_ok=True)
-        used(self.objects)
+        hold(self.objects)
         with alone(self.objects, self.say) as lock:
             self._compile(Kbuild(view, self.source, self.objects, self.say, (f"CC={cached()}",)), lock)
         if tree_hash(self.source) != self.content:
@@ -125,7 +126,7 @@ class _Work:
 
     def _compile(self, kbuild: Kbuild, lock: int) -> None:
         wanted = self._flavor or self.recipe.config or Path()
-        gone = kbuild.configure(wanted)
+        gone = kbuild.configure(wanted, lock)
         check_tools_for(self.objects / ".config")
         if gone:
             self.say(f"this kernel has no {', '.join(f'CONFIG_{o.name} ({o.optional})' for o in gone)}")

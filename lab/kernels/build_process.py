@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,8 +16,6 @@ _GRACE_S = 20.0  # make removes what it was making when it is told to end; a lar
 _QUIET_S = 1.0
 _POLL_S = 0.1
 _LOCK_DEADLINE_S = 900.0
-# A killed lab closes the pipe; SIGTERM, unlike the SIGKILL that its child gets, lets every make below tidy up.
-_GUARD = ("/bin/sh", "-c", 'exec 3<&0; { read -r _ <&3; kill -s TERM 0; } & exec "$@" 3<&- </dev/null', "sh")
 
 
 @contextlib.contextmanager
@@ -45,20 +41,14 @@ def alone(objects: Path, say: Callable[[str], None]) -> Iterator[int]:
 def build_process(argv: Sequence[str | Path], *, output: IO[bytes], env: Mapping[str, str],
                   lock: int) -> Iterator[process.Child]:
     """A child that holds `lock` with all its own; on a break, or when the lab is killed, it is asked to end first."""
-    theirs, ours = os.pipe()
-    try:
-        with process.start([*_GUARD, *argv], stdin=theirs, stdout=output, stderr=output, env=env,
-                           pass_fds=(lock,)) as child:
-            try:
-                yield child
-            except BaseException:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(child.pid, signal.SIGTERM)
-                process.ended(child, _GRACE_S)
-                raise
-    finally:
-        os.close(theirs)
-        os.close(ours)
+    with process.start_gently(argv, grace_s=_GRACE_S, stdout=output, stderr=output, env=env, pass_fds=(lock,)) as child:
+        yield child
+
+
+def build_output(argv: Sequence[str | Path], *, env: Mapping[str, str], lock: int, deadline_s: float,
+                 cwd: Path | None = None) -> process.Completed:
+    """A build of a minute or so, as build_process, run to its end: what it said. LabError past the deadline."""
+    return process.run_gently(argv, timeout_s=deadline_s, grace_s=_GRACE_S, env=env, cwd=cwd, pass_fds=(lock,))
 
 
 def _locked(file: IO[str]) -> bool:

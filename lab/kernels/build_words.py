@@ -17,7 +17,8 @@ from lab.kernels.build_tools import is_kernel_tree
 from lab.kernels.kbuild import MAKE_DEADLINE_S
 from lab.kernels.kernel import Kernel
 from lab.kernels.source_package import source_tree
-from lab.kernels.store import Store, full_disk_explained, silent, used
+from lab.kernels.store import Store, full_disk_explained, silent
+from lab.usage import hold
 
 _SOURCE, _GIT = "source:", "git:"
 
@@ -96,6 +97,7 @@ def _checkout(repository: Path, revision: str, store: Store, say: Callable[[str]
 def _check_out(tree: Path, common: Path, commit: str, tell: Callable[[], None]) -> None:
     """Bring the checkout to a commit; files that do not differ keep their times."""
     tree.mkdir(parents=True, exist_ok=True)
+    hold(tree)
     own = Git(tree)
     own("init", "--quiet")
     (tree / ".git/objects/info/alternates").write_text(f"{common}/objects\n")
@@ -106,7 +108,6 @@ def _check_out(tree: Path, common: Path, commit: str, tell: Callable[[], None]) 
         tell()
     own("checkout", "--quiet", "--force", "--detach", commit)
     own("clean", "--quiet", "-d", "-x", "--force")
-    used(tree)
 
 
 def _name(word: str) -> str:

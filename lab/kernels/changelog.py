@@ -15,12 +15,12 @@ from pathlib import Path
 
 from lab.errors import LabError, UsageError
 from lab.kernels import versions
-from lab.kernels.apt import Apt, NotFetched, Package
+from lab.kernels.apt import NotFetched, Package
 from lab.kernels.companions import Wanted, fetched
-from lab.kernels.debian import LIST_AGE_S
-from lab.kernels.sources import host_sources, wider
 from lab.kernels.store import Store, full_disk_explained, silent
+from lab.kernels.suites import everywhere
 from lab.kernels.unpack import DamagedPackage, extract_some
+from lab.usage import used
 
 # Small packages of the kernel's source that carry its whole changelog; the archives keep only a few versions of each,
 # but a later version's changelog has all that earlier ones have.
@@ -133,6 +133,7 @@ def _entries(file: Path, version: str, since: str) -> list[Entry]:
     except (OSError, EOFError, ValueError):
         file.unlink(missing_ok=True)
         return []
+    used(file)
     have = {source_version(entry.version) for entry in entries}
     whole = not since or any(versions.compare(v, source_version(since)) <= 0 for v in have)
     return entries if source_version(version) in have and whole else []
@@ -141,9 +142,7 @@ def _entries(file: Path, version: str, since: str) -> list[Entry]:
 def _carriers(version: str, store: Store, say: Callable[[str], None], etc: Path) -> list[Package]:
     """A few packages to try: of its own series the newest, which the archives keep longest, then of a later series."""
     with store.lock("apt", say=say):
-        apt = Apt(store, "wide", wider(host_sources(etc)), say)
-        apt.update(max_age_s=LIST_AGE_S)
-        found = apt.search(_CARRIERS)
+        found = everywhere(store, say, etc).search(_CARRIERS)
     by_name = sorted(found, key=lambda p: p.name)  # linux-config-*, the smallest, first
     fitting = _not_older(versions.newest_first(p.version for p in found), version)
     ordered = [p for v in fitting for p in by_name if p.version == v]

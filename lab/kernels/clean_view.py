@@ -13,6 +13,7 @@ from lab.errors import UsageError
 from lab.git import Git
 from lab.kernels.store import Store, full_disk_explained
 from lab.kernels.tree_hash import is_checkout
+from lab.usage import hold
 
 _IN_PLACE = (".config", "include/config", "arch/x86/include/generated")  # what kbuild looks at
 
@@ -39,6 +40,7 @@ def _synchronise(tree: Path, copy: Path) -> None:
     listed = Git(tree)("ls-files", "-z", "--cached", "--others", "--exclude-standard")
     names = {name for name in listed.split("\0") if name and os.path.lexists(tree / name)}
     copy.mkdir(parents=True, exist_ok=True)
+    hold(copy)
     for root, _, files in os.walk(copy):
         for file in files:
             if os.path.relpath(os.path.join(root, file), copy) not in names:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,11 @@ from pathlib import Path
 from lab.errors import LabError, UsageError
 from lab.kernels import versions
 from lab.kernels.apt import Apt, NotFetched, Package
-from lab.kernels.debian import LIST_AGE_S
-from lab.kernels.sources import host_sources, wider
-from lab.kernels.store import Store, free_bytes, full_disk, full_disk_explained
-from lab.kernels.unpack import DamagedPackage
+from lab.kernels.store import Store, check_room, full_disk_explained
+from lab.kernels.suites import LIST_AGE_S, SECOND_LOOK_S, looks
+from lab.kernels.unpack import using_up
+from lab.usage import hold
 
-_SECOND_LOOK_S = 300.0  # lists older than that are fetched again before a package is called gone
 _NEWEST_SHOWN = 4
 
 
@@ -32,25 +32,30 @@ class Wanted:
 
 @contextlib.contextmanager
 def fetched(wanted: Wanted, store: Store, say: Callable[[str], None], etc: Path) -> Iterator[list[Path]]:
-    """The package files, by the lab's own apt; they are removed when the block ends, and kept by a killed download.
+    """The package files, by the lab's own apt; they are removed when the block ends well, kept when it is broken off.
+
+    They are this package's alone, for two kernels may have a companion in common (linux-kbuild-6.1), and no other lab
+    that fetches for one kernel may use up what the block unpacks for another. The caller holds a lock for the package.
 
     Raises UsageError when no list has the package, DamagedPackage with what to do, LabError as debian.fetch does.
     """
+    place = store.apt / "downloads" / f"{wanted.name}_{wanted.version}"
     with full_disk_explained(store.root):
-        with store.lock("apt", say=say):
-            files = _Search(wanted, store, say, etc).files()
         try:
-            yield files
-        except DamagedPackage as error:
-            raise DamagedPackage(f"the package {wanted.name} {wanted.version} is damaged and was removed ({error}); "
-                                 "run it again to fetch it anew") from None
+            with store.lock("apt", say=say):
+                place.mkdir(parents=True, exist_ok=True)
+                hold(place)
+                files = _Search(wanted, store, say, etc).files(place)
+            with using_up(files, f"the package {wanted.name} {wanted.version}"):
+                yield files
+            shutil.rmtree(place, ignore_errors=True)
         finally:
-            for file in files:
-                file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # it is gone, or has what the next try can use
+                place.rmdir()
 
 
 class _Search:
-    """One search for the packages, with the apt lock held: the host's own suites first, they are small."""
+    """One search for the packages, with the apt lock held."""
 
     def __init__(self, wanted: Wanted, store: Store, say: Callable[[str], None], etc: Path) -> None:
         self._wanted, self._store, self._say, self._etc = wanted, store, say, etc
@@ -58,18 +63,16 @@ class _Search:
         self._failures: list[NotFetched] = []
         self._others: set[str] = set()
 
-    def files(self) -> list[Path]:
-        sources = host_sources(self._etc)
-        for max_age_s in (LIST_AGE_S, _SECOND_LOOK_S):
-            for name, archives in (("host", sources), ("wide", wider(sources))):
-                apt = Apt(self._store, name, archives, self._say)
-                if not apt.update(max_age_s=max_age_s) and max_age_s == _SECOND_LOOK_S:
+    def files(self, into: Path) -> list[Path]:
+        for max_age_s in (LIST_AGE_S, SECOND_LOOK_S):
+            for apt, anew in looks(self._store, self._say, self._etc, max_age_s):
+                if not anew and max_age_s == SECOND_LOOK_S:
                     continue  # the same lists say the same
                 if apt.complaint:
                     self._complaints.append(apt.complaint)
                 try:
                     if packages := self._choose(apt):
-                        return self._download(apt, packages)
+                        return self._download(apt, packages, into)
                 except NotFetched as error:
                     self._failures.append(error)
         raise self._failures[-1] if self._failures else self._unknown()
@@ -91,20 +94,18 @@ class _Search:
                 found[package.name] = package
         return [main, *(found[n] for n in names)] if set(names) <= set(found) else []
 
-    def _download(self, apt: Apt, packages: list[Package]) -> list[Path]:
+    def _download(self, apt: Apt, packages: list[Package], into: Path) -> list[Path]:
         size = sum(p.size_bytes for p in packages)
         needed = size + int(sum(p.installed_bytes for p in packages) * self._wanted.unpacked_part)
-        if free_bytes(self._store.root) < needed:
-            raise full_disk(self._store.root, needed)
+        check_room(self._store.root, needed)
         self._say(f"fetching {self._wanted.name} {self._wanted.version} ({size // 1_000_000 + 1} MB)")
-        return [apt.download(package) for package in packages]
+        return [apt.download(package, into) for package in packages]
 
     def _unknown(self) -> LabError:
         what = f"{self._wanted.name} {self._wanted.version}"
         if self._complaints and not self._others:
             return LabError(f"{what} cannot be fetched: apt could not get its package lists ({self._complaints[0]})")
-        newest = {versions.series(v): v for v in reversed(versions.newest_first(self._others))}
-        shown = ", ".join(list(newest.values())[::-1][:_NEWEST_SHOWN]) or "no kernel"
+        shown = versions.newest_of_series(self._others, _NEWEST_SHOWN) or "no kernel"
         also = f" (and not every list could be fetched: {self._complaints[0]})" if self._complaints else ""
         return UsageError(f"the archives have no {what} (they drop it before the kernel itself); the newest packages "
                           f"of this kind are of {shown}{also}")

@@ -11,14 +11,13 @@ from lab.errors import LabError, UsageError
 from lab.kernels import versions
 from lab.kernels.apt import Apt, NotFetched, Package
 from lab.kernels.distribution import DEBIAN, Distribution
-from lab.kernels.sources import distribution_of, host_sources, wider
+from lab.kernels.sources import distribution_of, host_sources
 from lab.kernels.stock import Shelf, StockKernel
-from lab.kernels.store import Store, free_bytes, full_disk, full_disk_explained, silent
-from lab.kernels.unpack import DamagedPackage, unpack
+from lab.kernels.store import Store, check_room, full_disk_explained, silent
+from lab.kernels.suites import LIST_AGE_S, SECOND_LOOK_S, everywhere, looks
+from lab.kernels.unpack import unpack, using_up
 
-LIST_AGE_S = 6 * 3600.0  # how long package lists and the answer to "the newest 6.12" count as fresh
 _VARIANT = re.compile(r"-(rt|cloud)$")
-_SECOND_LOOK_S = 300.0  # lists older than that are fetched again before a version is called unknown
 _NEWEST_SHOWN = 5
 
 
@@ -42,20 +41,31 @@ def fetch(wanted: str, store: Store, say: Callable[[str], None] = silent, *,
     shelf = Shelf(store, say, distribution_of(host_sources(etc)))
     if wanted and (kernel := shelf.get(wanted)):
         return kernel
-    if (version := shelf.remembered(wanted, LIST_AGE_S)) and (kernel := shelf.get(version)):
+    if kernel := _recalled(shelf, wanted, say):
         return kernel
     with store.lock("apt", say=say), full_disk_explained(store.root):
         # Another lab may have fetched it while this one waited.
-        if (version := shelf.remembered(wanted, LIST_AGE_S)) and (kernel := shelf.get(version)):
+        if kernel := (shelf.get(wanted) if wanted else None) or _recalled(shelf, wanted, say):
             return kernel
         return _Search(store, shelf, say, etc).fetch(wanted)
+
+
+def _recalled(shelf: Shelf, wanted: str, say: Callable[[str], None]) -> StockKernel | None:
+    version = shelf.remembered(wanted, LIST_AGE_S)
+    kernel = shelf.get(version) if version else None
+    if kernel and versions.is_exact(wanted):
+        say(_taking(kernel.version, wanted))
+    return kernel
+
+
+def _taking(version: str, wanted: str) -> str:
+    return f"apt has no kernel {wanted} itself; taking {version}"
 
 
 def known(store: Store, say: Callable[[str], None] = silent, *, etc: Path = Path("/etc/apt")) -> list[Stock]:
     """Every kernel version in the host's own and the distribution's other suites, newest first, usable or not."""
     with store.lock("apt", say=say), full_disk_explained(store.root):
-        apt = Apt(store, "wide", wider(host_sources(etc)), say)
-        apt.update(max_age_s=LIST_AGE_S)
+        apt = everywhere(store, say, etc)
         return stocks(apt.kernels(), apt.distribution)
 
 
@@ -93,26 +103,24 @@ class _Search:
         self._complaints: list[str] = []  # about the lists
         self._failures: list[NotFetched] = []  # of packages
         self._seen: list[Stock] = []
+        self._stand_ins: dict[str, tuple[Apt, Stock]] = {}  # of an exact version: its rebuilds, by version
 
     def fetch(self, wanted: str) -> StockKernel:
-        sources = host_sources(self._etc)
-        for max_age_s in (LIST_AGE_S, _SECOND_LOOK_S):
+        for max_age_s in (LIST_AGE_S, SECOND_LOOK_S):
             tried: set[str] = set()
-            # The host's own suites first: they are small and answer most questions.
-            for name, archives in (("host", sources), ("wide", wider(sources))):
-                apt = Apt(self._store, name, archives, self._say)
-                if not apt.update(max_age_s=max_age_s) and self._failures:
+            # Which is the release's own kernel is not asked of other suites: they have other ones.
+            for apt, anew in looks(self._store, self._say, self._etc, max_age_s, wide=bool(wanted)):
+                if not anew and self._failures:
                     continue  # the same lists would name the same package
-                stock = self._choose(apt, wanted, exact=name == "host" and "-" in wanted)
-                if stock and stock.version not in tried and (kernel := self._obtain(apt, stock, wanted)):
+                stock = self._choose(apt, wanted)
+                if stock and stock.version not in tried and (kernel := self._obtain(apt, stock)):
+                    self._shelf.remember(wanted, stock.version)
                     return kernel
                 tried |= {stock.version} if stock else set()
-                if not wanted:
-                    break  # other suites have other stock kernels
-        return self._without_apt(wanted)
+        return self._stand_in(wanted) or self._without_apt(wanted)
 
-    def _choose(self, apt: Apt, wanted: str, *, exact: bool) -> Stock | None:
-        """`exact`: 6.12.117-1 is not 6.12.117-1~deb12u1 as long as other suites may have it."""
+    def _choose(self, apt: Apt, wanted: str) -> Stock | None:
+        """The stock kernel that is meant; rebuilds of an exact version are only noted, for other lists may have it."""
         if apt.complaint:
             self._complaints.append(apt.complaint)
             self._say(f"apt could not fetch every list ({apt.complaint}); going on with what it has")
@@ -121,11 +129,27 @@ class _Search:
         if not wanted:
             meta = apt.candidate(apt.distribution.meta)
             return next((s for s in listed if meta and s.version == meta.version and not s.problem), None)
-        matching = [s for s in listed if versions.matches(s.version, wanted)]
-        same = [s for s in matching if s.version == wanted]
-        return next((s for s in same or ([] if exact else matching) if not s.problem), None)
+        matching = [s for s in listed if versions.matches(s.version, wanted) and not s.problem]
+        if versions.is_exact(wanted):
+            self._stand_ins |= {s.version: (apt, s) for s in matching if s.version != wanted}
+            matching = [s for s in matching if s.version == wanted]
+        return next(iter(matching), None)
 
-    def _obtain(self, apt: Apt, stock: Stock, wanted: str) -> StockKernel | None:
+    def _stand_in(self, wanted: str) -> StockKernel | None:
+        """A rebuild of an exact version that no list has; not when apt lists it and only failed to fetch it."""
+        for apt, stock in self._stand_ins.values() if self._all_gone else ():
+            self._say(_taking(stock.version, wanted))
+            if kernel := self._obtain(apt, stock):
+                if not self._complaints:
+                    self._shelf.remember(wanted, stock.version)
+                return kernel
+        return None
+
+    @property
+    def _all_gone(self) -> bool:
+        return all(failure.gone for failure in self._failures)
+
+    def _obtain(self, apt: Apt, stock: Stock) -> StockKernel | None:
         """The kernel from the shelf, put there if need be; None when apt could not fetch what it lists."""
         if self._shelf.get(stock.version) is None:
             try:
@@ -136,35 +160,30 @@ class _Search:
         kernel = self._shelf.get(stock.version)
         if kernel is None:
             raise LabError(f"the kernel {stock.version} in {self._store.kernels} was damaged as it was unpacked")
-        self._shelf.remember(wanted, stock.version)
         return kernel
 
     def _unpack(self, apt: Apt, stock: Stock) -> None:
         size = sum(p.size_bytes for p in stock.parts)
         needed = size + sum(p.installed_bytes for p in stock.parts)
-        if free_bytes(self._store.root) < needed:
-            raise full_disk(self._store.root, needed)
+        check_room(self._store.root, needed)
         title = apt.distribution.title
         self._say(f"fetching {title}'s kernel {stock.version} ({size // 1_000_000 + 1} MB)")
         files = [apt.download(part) for part in stock.parts]
         self._say(f"unpacking {title}'s kernel {stock.version}")
-        try:
+        with using_up(files, f"the package of {title}'s kernel {stock.version}"):
             self._shelf.put(stock.version, lambda directory: unpack(files, directory))
-        except DamagedPackage as error:
-            raise DamagedPackage(f"the package of {title}'s kernel {stock.version} is damaged and was removed "
-                                 f"({error}); run it again to fetch it anew") from None
-        finally:
-            for file in files:
-                file.unlink(missing_ok=True)
 
     def _without_apt(self, wanted: str) -> StockKernel:
         """No fresh answer: where apt had no network, an old answer or a kernel on the shelf does; else say why."""
         reasons = [*map(str, self._failures), *self._complaints]
         stored = [v for v in self._shelf.versions() if wanted and versions.matches(v, wanted)]
         old = self._shelf.remembered(wanted, float("inf"))
+        if versions.is_exact(wanted) and not self._all_gone:
+            raise self._failures[-1]  # it is there, so a rebuild is not what was asked for
+        instead = f" in place of {wanted}" if versions.is_exact(wanted) else ""
         for version in [*([old] if old else []), *versions.newest_first(stored)]:
             if reasons and (kernel := self._shelf.get(version)):
-                self._say(f"using the kernel {version} from the store, for apt failed ({reasons[0]})")
+                self._say(f"using the kernel {version} from the store{instead}, for apt failed ({reasons[0]})")
                 return kernel
         raise self._failures[-1] if self._failures else self._unknown(wanted)
 
@@ -176,8 +195,7 @@ class _Search:
         listed = [s for s in self._seen if s.problem and wanted and versions.matches(s.version, wanted)]
         if listed:
             return UsageError(f"the kernel {listed[0].version} is listed but not usable: {listed[0].problem}")
-        newest = versions.newest_first(s.version for s in self._seen if not s.problem)
-        by_series = list({versions.series(v): v for v in reversed(newest)}.values())[::-1][:_NEWEST_SHOWN]
+        newest = versions.newest_of_series((s.version for s in self._seen if not s.problem), _NEWEST_SHOWN)
         also = f" (and not every list could be fetched: {self._complaints[0]})" if self._complaints else ""
         return UsageError(f"apt knows no linux-image for {wanted or 'this release'}; the newest it knows are "
-                          f"{', '.join(by_series) or 'none'}{also}")
+                          f"{newest or 'none'}{also}")

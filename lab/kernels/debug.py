@@ -12,8 +12,9 @@ from pathlib import Path
 from lab.errors import UsageError
 from lab.kernels import debian
 from lab.kernels.companions import Wanted, fetched
-from lab.kernels.store import Store, discard, full_disk_explained, silent
+from lab.kernels.store import Store, full_disk_explained, silent
 from lab.kernels.unpack import DamagedPackage, extract_some
+from lab.usage import discard, hold
 
 # Of 4,000 modules in 5 GB those that a scenario or a guest uses: 0.3 GB.
 _MODULES = ("drivers/target", "drivers/scsi", "drivers/md", "drivers/block", "drivers/uio", "drivers/misc",
@@ -70,6 +71,8 @@ def stored(version: str, store: Store) -> DebugInfo | None:
         whole = found.vmlinux.stat().st_size == facts["vmlinux_bytes"] and found.modules.is_dir()
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    if whole:
+        hold(root)
     return found if whole else None
 
 

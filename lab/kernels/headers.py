@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -14,10 +15,12 @@ from lab import process
 from lab.errors import BuildFailed, LabError, UsageError
 from lab.kernels import debian
 from lab.kernels.apt import Package
+from lab.kernels.build_process import alone, build_output
 from lab.kernels.companions import Wanted, fetched
 from lab.kernels.identity import signature, stat_file
-from lab.kernels.store import Store, discard, full_disk_explained, silent, used
+from lab.kernels.store import Store, full_disk_explained, silent
 from lab.kernels.unpack import DamagedPackage, extract
+from lab.usage import discard, hold
 
 TYPE_INFO = "CONFIG_DEBUG_INFO_BTF_MODULES"
 """Set to "" for make: no BTF in the modules, which spares pahole."""
@@ -65,19 +68,21 @@ class Headers:
                            f"host's: {lines[0].removeprefix(f'{tool}: ')}")
 
     def make(self, directory: Path, *targets: str, settings: Mapping[str, str] | None = None,
-             deadline_s: float = _BUILD_DEADLINE_S) -> list[Path]:
+             deadline_s: float = _BUILD_DEADLINE_S, lock: int | None = None) -> list[Path]:
         """Build the external module in `directory` (its Makefile says obj-m := NAME.o); returns the .ko files.
 
-        `settings` are make variables; they go before what the kernel's configuration says. Raises MissingTool, and
-        BuildFailed with the first error of the compiler, file and line relative to `directory`.
+        `settings` are make variables; they go before what the kernel's configuration says. `lock` is from `alone` of
+        a caller that has it already. However the lab ends meanwhile, no half of an object is left. Raises MissingTool,
+        and BuildFailed with the first error of the compiler, file and line relative to `directory`.
         """
         settings = settings or {}
         self.check_tools(type_info=settings.get(TYPE_INFO) != "")
         environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
         directory = directory.absolute()
-        done = process.run(["make", f"-j{os.cpu_count() or 1}", "-C", self.build, f"M={directory}",
-                            *(f"{name}={value}" for name, value in settings.items()), *(targets or ("modules",))],
-                           timeout_s=deadline_s, env={**environment, "LC_ALL": "C"}, check=False)
+        argv: list[str | Path] = ["make", f"-j{os.cpu_count() or 1}", "-C", self.build, f"M={directory}"]
+        argv += [*(f"{name}={value}" for name, value in settings.items()), *(targets or ("modules",))]
+        with alone(directory, silent) if lock is None else contextlib.nullcontext(lock) as held:
+            done = build_output(argv, env={**environment, "LC_ALL": "C"}, lock=held, deadline_s=deadline_s)
         if done.returncode != 0:
             first = next((x for x in done.stderr.splitlines() if _ERROR.search(x)), "") or done.last_words()
             raise BuildFailed(f"the module in {directory} does not build for {self.release}: "
@@ -147,7 +152,7 @@ def _get(root: Path, version: str) -> Headers | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     if found is not None:
-        used(root)
+        hold(root)
     return found
 
 

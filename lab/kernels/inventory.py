@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.errors import UsageError
-from lab.kernels.store import UNFINISHED, Store, discard, free_bytes, is_held
+from lab import usage
+from lab.errors import LabError, UsageError
+from lab.kernels.store import Store, free_bytes
+from lab.usage import UNFINISHED
 
-_FOLDERS = ("kernels", "builds", "headers", "debug", "changelogs", "sources", "views", "objects", "images",
+_FOLDERS = ("kernels", "builds", "headers", "debug", "changelogs", "sources", "views", "objects", "configs", "images",
             "checkpoints", "coverage", "worktrees")
 _KINDS = {"debian": "stock", "ubuntu": "stock", "mainline": "stock", "tree": "tree", "image": "image"}
 _UNFINISHED_KEEP_S = 86400.0  # nobody makes one thing for that long
@@ -47,7 +49,7 @@ def _children(folder: Path) -> list[Path]:
 
 def _measured(folder: str, path: Path, seen: set[tuple[int, int]]) -> Stored:
     kind = _KINDS.get(path.name.partition("-")[0], "other") if folder == "kernels" else folder
-    return Stored(kind, path.name, path, sum(_sizes(path, seen)), path.lstat().st_mtime)
+    return Stored(kind, path.name, path, sum(_sizes(path, seen)), usage.last_used(path))
 
 
 def _sizes(path: Path, seen: set[tuple[int, int]]) -> Iterator[int]:
@@ -75,17 +77,22 @@ def named(items: Sequence[Stored], word: str) -> list[Stored]:
 
 
 def remove(items: Iterable[Stored]) -> tuple[list[Stored], list[Stored]]:
-    """Remove things; returns what went and what stayed because a running lab uses it."""
-    gone, kept = [], []
+    """Remove things; returns what went and what stayed because a running lab uses it. LabError where that is
+    forbidden."""
+    gone, kept = list[Stored](), list[Stored]()
     for item in items:
-        if is_held(item.path):
-            kept.append(item)
-        elif item.path.is_dir():
-            discard(item.path)
-            gone.append(item)
-        else:
-            item.path.unlink(missing_ok=True)
-            gone.append(item)
+        try:
+            (gone if usage.remove(item.path) else kept).append(item)
+        except OSError as error:
+            raise LabError(f"cannot remove {item.path} ({error.strerror}); is the store yours?") from None
+    return gone, kept
+
+
+def sorted_out(items: Iterable[Stored]) -> tuple[list[Stored], list[Stored]]:
+    """What `remove` would return, with nothing removed."""
+    gone, kept = list[Stored](), list[Stored]()
+    for item in items:
+        (kept if usage.is_held(item.path) else gone).append(item)
     return gone, kept
 
 
@@ -103,13 +110,23 @@ def stale(store: Store, items: Sequence[Stored], *, older_than_days: float, keep
 
 
 def leavings(store: Store) -> list[Path]:
-    """What killed makers left unfinished, a day ago or longer."""
+    """What killed makers left unfinished, and downloads that nobody took up again, a day ago or longer."""
     limit = time.time() - _UNFINISHED_KEEP_S
-    return [path for folder in _FOLDERS if (store.root / folder).is_dir()
-            for path in (store.root / folder).glob(f"{UNFINISHED}*") if path.lstat().st_mtime < limit]
+    unfinished = [path for folder in _FOLDERS for path in (store.root / folder).glob(f"{UNFINISHED}*")
+                  if usage.last_used(path) < limit]
+    return unfinished + [path for path in (store.apt / "downloads").glob("*") if _changed(path) < limit]
+
+
+def _changed(path: Path) -> float:
+    """apt gives a download the time that the server says; that of the last change to the file itself is ours."""
+    try:
+        return path.lstat().st_ctime
+    except OSError:  # another lab has just used it up
+        return float("inf")
 
 
 def sweep(paths: Iterable[Path]) -> None:
-    """Remove leavings."""
+    """Remove leavings; what a lab has taken up again stays, and what is another user's."""
     for path in paths:
-        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            usage.remove(path)

@@ -15,7 +15,7 @@ from pathlib import Path
 from lab import process
 from lab.errors import BuildFailed
 from lab.kernels import flavors
-from lab.kernels.build_process import build_process
+from lab.kernels.build_process import build_output, build_process
 from lab.kernels.flavors import Flavor, Option
 from lab.kernels.identity import signature, stat_file
 from lab.kernels.store import full_disk
@@ -49,10 +49,11 @@ class Kbuild:
     say: Callable[[str], None]
     variables: tuple[str, ...] = ()  # of make, for every call: kbuild configures anew when CC differs
 
-    def configure(self, wanted: Flavor | Path) -> Sequence[Option]:
+    def configure(self, wanted: Flavor | Path, lock: int) -> Sequence[Option]:
         """Make .config, from a flavor or a complete file; the optional options that this kernel has not.
 
-        BuildFailed when a required option did not survive, or for a tree whose Kconfig is broken.
+        `lock` is from `alone`. BuildFailed when a required option did not survive, or for a tree whose Kconfig is
+        broken.
         """
         config = self.objects / ".config"
         if self._mark.exists() and self._mark.read_text() == (self._inputs(wanted) or "unknown"):
@@ -60,14 +61,14 @@ class Kbuild:
         self._mark.unlink(missing_ok=True)
         if isinstance(wanted, Path):
             config.write_bytes(wanted.read_bytes())
-            self._short("olddefconfig")
+            self._short("olddefconfig", lock=lock)
             return []
         fragment = self.objects / "lab.config"
         fragment.write_text(wanted.fragment)
         if wanted.comfortable:
-            self._comfortable(fragment)
+            self._comfortable(fragment, lock)
         else:
-            self._short(f"KCONFIG_ALLCONFIG={fragment}", "allnoconfig")
+            self._short(f"KCONFIG_ALLCONFIG={fragment}", "allnoconfig", lock=lock)
         return flavors.check(wanted, config)
 
     def remember(self, wanted: Flavor | Path) -> None:
@@ -96,7 +97,7 @@ class Kbuild:
                                  *words, "bzImage"]
         if "CONFIG_MODULES=y" in (self.objects / ".config").read_text():
             argv.append("modules")
-        with log.open("wb") as output, build_process(argv, output=output, env=_environment(), lock=lock) as child:
+        with log.open("wb") as output, build_process(argv, output=output, env=environment(), lock=lock) as child:
             self._watch(child, log)
             if child.returncode != 0:
                 raise self._failed(log)
@@ -115,19 +116,18 @@ class Kbuild:
                 done = len(_COMPILED.findall(text))
                 self.say(f"building {self.shown}: {done} objects, {now - began:.0f} s")
 
-    def _short(self, *words: str) -> None:
-        done = process.run(["make", "-C", self.tree, f"O={self.objects}", *self.variables, *words],
-                           timeout_s=_CONFIGURE_DEADLINE_S, env=_environment(), check=False)
+    def _short(self, *words: str, lock: int) -> None:
+        done = build_output(["make", "-C", self.tree, f"O={self.objects}", *self.variables, *words], lock=lock,
+                            deadline_s=_CONFIGURE_DEADLINE_S, env=environment())
         if done.returncode != 0:
             raise BuildFailed(f"{self.shown} cannot be configured: {_first(done.stderr) or done.last_words()}")
 
-    def _comfortable(self, fragment: Path) -> None:
+    def _comfortable(self, fragment: Path, lock: int) -> None:
         """virtme-ng's own configuration with ours on top; its program lies beside this Python's."""
         program = Path(sys.executable).with_name("virtme-configkernel")
         (self.objects / ".config").unlink(missing_ok=True)
-        done = process.run([program, "--defconfig", "--custom", fragment, f"O={self.objects}",
-                            *self.variables], cwd=self.tree,
-                           timeout_s=_CONFIGURE_DEADLINE_S, env=_environment(), check=False)
+        done = build_output([program, "--defconfig", "--custom", fragment, f"O={self.objects}", *self.variables],
+                            cwd=self.tree, lock=lock, deadline_s=_CONFIGURE_DEADLINE_S, env=environment())
         if done.returncode != 0:
             raise BuildFailed(f"virtme-ng cannot configure {self.shown}: {_first(done.stderr) or done.last_words()}")
 
@@ -148,7 +148,7 @@ def _first(text: str) -> str:
     return ""
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Without what decides how a kernel is built, for a build is named by tree, configuration and compiler alone.
 
     Nor what the `make` that started the lab hands down to every make below it.

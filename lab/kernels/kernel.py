@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lab.kernels import config as kconfig
 from lab.kernels import modules as kmodules
+from lab.loadable import canonical
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Kernel:
         Where neither a modules directory nor a configuration is known, nothing is called missing: the guest
         will see. Order and number follow the argument, without doubles.
         """
-        wanted = dict.fromkeys(kmodules.canonical(module) for module in modules)
+        wanted = dict.fromkeys(canonical(module) for module in modules)
         return [reason for module in wanted if (reason := self._why_missing(module))]
 
     def missing_config(self, options: Mapping[str, str] | Iterable[str]) -> list[str]:

@@ -9,21 +9,23 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from lab.errors import BuildFailed, UsageError
 from lab.kernels import debian
+from lab.kernels.build_process import alone
 from lab.kernels.headers import TYPE_INFO, Headers, headers
 from lab.kernels.identity import identity_of
 from lab.kernels.kernel import Kernel
+from lab.kernels.staging import lay_out
 from lab.kernels.stock import StockKernel
-from lab.kernels.store import Store, discard, full_disk_explained, hold, silent, used
+from lab.kernels.store import Store, full_disk_explained, silent
 from lab.kernels.target_sources import Sources, sources_of
-from lab.kernels.variant import lay_out
+from lab.kernels.variant import with_modules
+from lab.usage import hold, prune, used
 
-_RECIPE = "1"  # a change of how it is built gives other names
+_RECIPE = "2"  # a change of how it is built gives other names
 _KEEP_S = 2 * 24 * 3600.0  # a build or objects that nobody has asked for since then are removed
 _DRIVERS = "kernel/drivers/target"  # below lib/modules/RELEASE
 # cxgbit needs the sources of a network driver, which the headers lack. It drives hardware that no guest has.
@@ -44,8 +46,7 @@ def build_modules(tree: Path, stock: str, store: Store, say: Callable[[str], Non
     tools = headers(stock.removeprefix("debian").removeprefix(":"), store, say)
     base = debian.fetch(tools.version, store, say)
     _compare_versions(sources, tools, say)
-    for needed in (base.root, tools.build.parents[2]):
-        hold(needed)  # the next candidate of a bisection wants them too
+    hold(base.root)  # as the headers are: the next candidate of a bisection wants both
     content = "\0".join((_RECIPE, sources.digest, tools.version, tools.compiler_version))
     root = store.root / "builds" / f"modules-{hashlib.sha256(content.encode()).hexdigest()[:20]}"
     if not (root / "built.json").exists():
@@ -62,17 +63,28 @@ def _build(sources: Sources, tools: Headers, base: StockKernel, root: Path, stor
     objects = store.root / "objects" / f"modules-{tools.version}"
     objects.mkdir(parents=True, exist_ok=True)
     hold(objects)
+    # What a killed lab left must have ended before a source is exchanged: it would date an object of the old one anew.
+    with alone(objects, say) as lock:
+        _compile(sources, tools, objects, lock, say)
+        with store.new_directory(root) as directory:
+            lay_out(with_modules(_plain(base, store), _built(objects), without=[_DRIVERS]), directory)
+            (directory / "built.json").write_text(json.dumps({"tree": str(sources.tree), "stock": tools.version}))
+
+
+def _compile(sources: Sources, tools: Headers, objects: Path, lock: int, say: Callable[[str], None]) -> None:
     sources.copy_to(objects)
     _write_if_other(objects / "Kbuild", _kbuild(objects))
     say(f"building drivers/target of {sources.tree} for {tools.release}")
     try:
-        tools.make(objects, settings={
-            **_WITHOUT, "KCFLAGS": f"-ffile-prefix-map={objects}/="})  # reports and debug information name tree files
+        names = _as_in_the_tree(objects, *sorted(tools.build.resolve().parent.iterdir()))
+        tools.make(objects, settings={**_WITHOUT, "KCFLAGS": names}, lock=lock)
     except BuildFailed as error:
         raise BuildFailed(_blamed(str(error), sources, tools)) from None
-    with store.new_directory(root) as directory:
-        lay_out(_plain(base, store), _built(objects), directory, without=[_DRIVERS])
-        (directory / "built.json").write_text(json.dumps({"tree": str(sources.tree), "stock": tools.version}))
+
+
+def _as_in_the_tree(*places: Path) -> str:
+    """For the compiler, whose last match wins: reports and debug information name files without the store's places."""
+    return " ".join(f"-ffile-prefix-map={place}= -ffile-prefix-map={place}/=" for place in places)
 
 
 def _kbuild(objects: Path) -> str:
@@ -127,6 +139,5 @@ def _blamed(sentence: str, sources: Sources, tools: Headers) -> str:
 
 
 def _remove_old(store: Store, current: Path) -> None:
-    for path in (*(store.root / "builds").glob("modules-*"), *(store.root / "objects").glob("modules-*")):
-        if path != current and time.time() - path.stat().st_mtime > _KEEP_S:
-            discard(path)
+    made = (*(store.root / "builds").glob("modules-*"), *(store.root / "objects").glob("modules-*"))
+    prune((path for path in made if path != current), _KEEP_S)

@@ -6,6 +6,8 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.loadable import canonical
+
 # Kconfig symbols from drivers/target, drivers/scsi, drivers/block, drivers/md, fs and net of Linux 5.10 to 7.3.
 OPTIONS = {
     "lkdtm": "LKDTM",
@@ -35,11 +37,6 @@ class ModuleNames:
 
     loadable: frozenset[str]
     built_in: frozenset[str]
-
-
-def canonical(module: str) -> str:
-    """tcm-loop, tcm_loop.ko.xz and kernel/drivers/target/loopback/tcm_loop.ko are the module tcm_loop."""
-    return module.rsplit("/", 1)[-1].split(".ko", 1)[0].replace("-", "_")
 
 
 def names_in(modules: Path) -> ModuleNames:

@@ -36,9 +36,8 @@ def expand(word: str, store: Store, say: Callable[[str], None] = silent) -> list
         complaint = f" ({error})"
     found = [version for version in versions.newest_first(known) if matches(version, pattern)]
     if not found:
-        newest = {versions.series(v): v for v in reversed(versions.newest_first(known))}
         raise UsageError(f"no kernel matches {word}; there are versions such as "
-                         f"{', '.join(list(newest.values())[-_SHOWN:]) or 'none'}{complaint}")
+                         f"{versions.newest_of_series(known, _SHOWN) or 'none'}{complaint}")
     return [f"{whose}:{version}" for version in reversed(found)]
 
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
+import operator
 import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from lab import process
 from lab.errors import LabError, UsageError
 from lab.kernels import versions
 from lab.kernels.apt import Apt, NotFetched, Package
-from lab.kernels.debian import LIST_AGE_S
-from lab.kernels.sources import host_sources, wider
-from lab.kernels.store import Store, discard, free_bytes, full_disk, full_disk_explained, silent, used
-from lab.kernels.unpack import DamagedPackage, extract
+from lab.kernels.store import Store, check_room, full_disk_explained, silent
+from lab.kernels.suites import looks
+from lab.kernels.unpack import DamagedPackage, extract, untar, using_up
+from lab.usage import discard, hold
 
 _NAMES = r"^linux-source-[0-9]+\.[0-9]+$"
-_UNPACK_DEADLINE_S = 1800.0
 _UNPACKED_BYTES = 1_700_000_000  # of 6.12; the package says nothing of what is in its archive
 _NEWEST_SHOWN = 6
 
@@ -38,58 +37,71 @@ def source_tree(wanted: str, store: Store, say: Callable[[str], None] = silent, 
 
 
 def _stored(store: Store, wanted: str) -> Path | None:
-    """The newest unpacked sources that are meant; touched, for they are used."""
+    """The newest unpacked sources that are meant; held, for they are used."""
     home = store.root / "sources"
     have = [path.name.removeprefix("debian-") for path in home.glob("debian-*") if (path / "whole.json").exists()]
-    matching = [v for v in versions.newest_first(have) if versions.matches(v, wanted)]
+    meant = operator.eq if versions.is_exact(wanted) else versions.matches
+    matching = [v for v in versions.newest_first(have) if meant(v, wanted)]
     if not matching:
         return None
     root = home / f"debian-{matching[0]}"
-    used(root)
+    hold(root)
     return root / str(json.loads((root / "whole.json").read_text())["tree"])
 
 
 def _fetched(wanted: str, store: Store, say: Callable[[str], None], etc: Path) -> Path:
     seen: set[str] = set()
-    complaint = ""
-    for name, archives in (("host", host_sources(etc)), ("wide", wider(host_sources(etc)))):
-        apt = Apt(store, name, archives, say)
-        apt.update(max_age_s=LIST_AGE_S)
+    stand_ins: list[tuple[Apt, Package]] = []  # rebuilds of an exact version
+    complaint, lacks = "", True
+    for apt, _ in looks(store, say, etc):
         complaint = complaint or apt.complaint
         listed = {p.version: p for p in apt.search(_NAMES)}
         seen |= set(listed)
-        for version in versions.newest_first(listed):
-            if versions.matches(version, wanted):
-                try:
-                    return _unpacked(apt, listed[version], store, say)
-                except NotFetched as error:
-                    complaint = str(error)
+        for version in (v for v in versions.newest_first(listed) if versions.matches(v, wanted)):
+            if versions.is_exact(wanted) and version != wanted:
+                stand_ins.append((apt, listed[version]))
+                continue
+            try:
+                return _unpacked(apt, listed[version], store, say)
+            except NotFetched as error:
+                complaint, lacks = str(error), error.gone
+    for apt, package in stand_ins if lacks else ():
+        say(f"apt has no {package.name} {wanted} itself; taking {package.version}")
+        return _stored(store, package.version) or _unpacked(apt, package, store, say)
+    raise _unknown(wanted, seen, complaint)
+
+
+def _unknown(wanted: str, seen: set[str], complaint: str) -> LabError:
     if complaint and not any(versions.matches(v, wanted) for v in seen):
-        raise LabError(f"the sources of {wanted} cannot be fetched: {complaint}")
-    newest = {versions.series(v): v for v in reversed(versions.newest_first(seen))}
-    raise UsageError(f"apt has no linux-source of {wanted}; it has {', '.join(list(newest.values())[-_NEWEST_SHOWN:])}"
-                     + (f" ({complaint})" if complaint else ""))
+        return LabError(f"the sources of {wanted} cannot be fetched: {complaint}")
+    newest = versions.newest_of_series(seen, _NEWEST_SHOWN) or "none"
+    return UsageError(f"apt has no linux-source of {wanted}; it has {newest}{f' ({complaint})' if complaint else ''}")
 
 
 def _unpacked(apt: Apt, package: Package, store: Store, say: Callable[[str], None]) -> Path:
     root = store.root / "sources" / f"debian-{package.version}"
     needed = 2 * package.size_bytes + _UNPACKED_BYTES
-    if free_bytes(store.root) < needed:
-        raise full_disk(store.root, needed)
+    check_room(store.root, needed)
     say(f"fetching {package.name} {package.version} ({package.size_bytes // 1_000_000 + 1} MB)")
     file = apt.download(package)
     say(f"unpacking {package.name} {package.version}")
     discard(root)
-    try:
-        with store.new_directory(root) as directory:
-            extract([file], directory / "package")
-            tarball = next(iter((directory / "package/usr/src").glob("linux-source-*.tar.*")), None)
-            if tarball is None:
-                raise DamagedPackage(f"there are no sources in {package.name} {package.version}; it was removed")
-            process.run(["tar", "-x", "-C", directory, "--no-same-owner", "-f", tarball], timeout_s=_UNPACK_DEADLINE_S)
-            shutil.rmtree(directory / "package")
-            tree = next(path for path in directory.iterdir() if (path / "Kconfig").is_file())
-            (directory / "whole.json").write_text(json.dumps({"tree": tree.name}))
-    finally:
-        file.unlink(missing_ok=True)
-    return root / tree.name
+    with using_up([file], f"the package {package.name} {package.version}"), store.new_directory(root) as directory:
+        tree = _laid_out(file, directory)
+        (directory / "whole.json").write_text(json.dumps({"tree": tree}))
+    hold(root)
+    return root / tree
+
+
+def _laid_out(file: Path, directory: Path) -> str:
+    """The package holds an archive of the sources; returns the name of their directory."""
+    extract([file], directory / "package")
+    tarball = next(iter((directory / "package/usr/src").glob("linux-source-*.tar.*")), None)
+    if tarball is None:
+        raise DamagedPackage("there are no sources in it")
+    untar(tarball, directory)
+    shutil.rmtree(directory / "package")
+    tree = next((path.name for path in directory.iterdir() if (path / "Kconfig").is_file()), None)
+    if tree is None:
+        raise DamagedPackage("its archive has no Kconfig")
+    return tree

@@ -10,14 +10,14 @@ import hashlib
 import json
 import os
 import shutil
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.kernels.config import options_of
 from lab.kernels.identity import signature, stat_file
-from lab.kernels.store import Store, discard, used
+from lab.kernels.store import Store
 from lab.kernels.unpack import depmod
+from lab.usage import prune, used
 
 # A stage that nobody has asked for since then is removed: longer than any session runs.
 _KEEP_S = 2 * 24 * 3600.0
@@ -33,6 +33,7 @@ class Parts:
     modules: tuple[tuple[str, Path], ...] = ()
     ready: Path | None = None
     vmlinux: Path | None = None  # kept only where that costs nothing: for decoding reports after the next build
+    fixed: bool = False  # image and modules are the store's own: nobody writes them in place
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def stage(kind: str, origin: Path, parts: Parts, store: Store) -> Staged:
         with store.lock(f"stage-{place}"):
             if not (root / "staged.json").exists():
                 _fill(root, origin, parts, store)
-            _remove_old(store.kernels, f"{kind}-{place}-", root)
+            prune((path for path in store.kernels.glob(f"{kind}-{place}-*") if path != root), _KEEP_S)
     else:
         used(root)
     return found_in(root, parts.release)
@@ -72,8 +73,10 @@ def _fill(root: Path, origin: Path, parts: Parts, store: Store) -> None:
 def lay_out(parts: Parts, directory: Path) -> None:
     """Fill a directory: boot/vmlinuz-RELEASE, its configuration and vmlinux, lib/modules/RELEASE with its indexes."""
     boot, home = directory / "boot", directory / "lib/modules"
-    boot.mkdir()
-    shutil.copyfile(parts.image, boot / f"vmlinuz-{parts.release}")
+    boot.mkdir(parents=True)
+    image = boot / f"vmlinuz-{parts.release}"
+    if not parts.fixed or not link(parts.image, image):
+        shutil.copyfile(parts.image, image)
     if parts.config:
         shutil.copyfile(parts.config, boot / f"config-{parts.release}")
     if parts.vmlinux:
@@ -82,16 +85,20 @@ def lay_out(parts: Parts, directory: Path) -> None:
         home.mkdir(parents=True)
         (home / parts.release).symlink_to(parts.ready)
     elif parts.modules:
-        _link_all(parts.modules, home / parts.release)
+        _link_all(parts, home / parts.release)
         depmod(directory, parts.release)
 
 
-def _link_all(modules: Sequence[tuple[str, Path]], into: Path) -> None:
-    for name, source in modules:
+def _link_all(parts: Parts, into: Path) -> None:
+    """A linker makes a new file. kbuild writes its lists in place, and pahole types into a module when vmlinux is new
+    (scripts/Makefile.modfinal)."""
+    types = parts.config is not None and options_of(parts.config).get("DEBUG_INFO_BTF_MODULES") == "y"
+    for name, source in parts.modules:
         target = into / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        if ".ko" not in source.name or not link(source, target):
-            shutil.copy2(source, target)  # kbuild writes modules.order and its kind in place
+        in_place = ".ko" not in source.name or (types and not parts.fixed)
+        if in_place or not link(source, target):
+            shutil.copy2(source, target)
 
 
 def link(source: Path, target: Path) -> bool:
@@ -109,9 +116,3 @@ def found_in(root: Path, release: str) -> Staged:
     config = root / "boot" / f"config-{release}"
     return Staged(root / "boot" / f"vmlinuz-{release}", config if config.exists() else None,
                   modules if modules.is_dir() else None)
-
-
-def _remove_old(kernels: Path, prefix: str, current: Path) -> None:
-    for path in kernels.glob(f"{prefix}*"):
-        if path != current and time.time() - path.stat().st_mtime > _KEEP_S:
-            discard(path)

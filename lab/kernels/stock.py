@@ -10,7 +10,8 @@ from pathlib import Path
 
 from lab.kernels.distribution import DEBIAN, Distribution
 from lab.kernels.identity import content_files, signature
-from lab.kernels.store import Store, discard, silent, used
+from lab.kernels.store import Store, silent
+from lab.usage import discard, used
 
 _DEFAULT = "default"
 

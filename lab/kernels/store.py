@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import shutil
 import tempfile
@@ -16,9 +15,9 @@ import filelock
 import platformdirs
 
 from lab.errors import LabError
+from lab.usage import UNFINISHED, discard
 
 LOCK_DEADLINE_S = 3600.0
-UNFINISHED = ".unfinished-"
 _FULL = "No space left on device"
 
 
@@ -115,47 +114,6 @@ class Store:
                 Path(name).unlink(missing_ok=True)
 
 
-def used(path: Path) -> None:
-    """Note that something is in use now: its time of change says when it was last."""
-    with contextlib.suppress(OSError):  # another user's store may be read only
-        os.utime(path)
-
-
-_held: dict[Path, int] = {}
-
-
-def hold(path: Path) -> None:
-    """Until this process ends, nobody removes the directory by `lab kernel remove` or `prune`."""
-    used(path)
-    with contextlib.suppress(OSError):
-        if path not in _held:
-            _held[path] = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-            fcntl.flock(_held[path], fcntl.LOCK_SH | fcntl.LOCK_NB)
-
-
-def is_held(path: Path) -> bool:
-    """Whether another process holds it."""
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(handle)
-    return False
-
-
-def discard(path: Path) -> None:
-    """Remove a directory of the store; it is renamed first, so that nobody finds half of it by its name."""
-    doomed = path.with_name(f"{UNFINISHED}{path.name}-old-{os.getpid()}")
-    with contextlib.suppress(FileNotFoundError):  # also when another lab was faster
-        os.replace(path, doomed)
-    shutil.rmtree(doomed, ignore_errors=True)
-
-
 @contextlib.contextmanager
 def full_disk_explained(where: Path) -> Iterator[None]:
     """Turn ENOSPC and EDQUOT, ours or in the words of a program that we ran, into one sentence."""
@@ -177,6 +135,12 @@ def full_disk(where: Path, needed_bytes: int | None = None) -> LabError:
     need = f", {needed_bytes // 1_000_000 + 1} MB are needed" if needed_bytes is not None else ""
     return LabError(f"no space left for the store {where} ({free_mb} MB free{need}); "
                     "free some, or set LAB_STORE to a bigger disk")
+
+
+def check_room(where: Path, needed_bytes: int) -> None:
+    """LabError when the disk has less than that."""
+    if free_bytes(where) < needed_bytes:
+        raise full_disk(where, needed_bytes)
 
 
 def free_bytes(where: Path) -> int:

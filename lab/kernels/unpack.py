@@ -6,20 +6,42 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from lab import process
-from lab.errors import LabError
+from lab.errors import LabError, UsageError
 from lab.kernels.image import release_of
 
 _UNPACK_DEADLINE_S = 600.0
 _DEPMOD_DEADLINE_S = 300.0
+_UNTAR_DEADLINE_S = 1800.0
 _GRACE_S = 30.0
+_WORDS = 40  # of what tar says: it names every file that it could not write
 
 
 class DamagedPackage(LabError):
     """A package file that dpkg-deb cannot unpack, or that holds no kernel."""
+
+
+@contextlib.contextmanager
+def using_up(packages: Sequence[Path], title: str) -> Iterator[None]:
+    """Package files are removed once the block has unpacked them, or when one is itself wrong (DamagedPackage).
+
+    Whatever else breaks the block off, Ctrl-C or a full disk, keeps them: the next try need not fetch them again.
+    `title` is what they are called in the sentence.
+    """
+    spent = True
+    try:
+        yield
+    except DamagedPackage as error:
+        raise DamagedPackage(f"{title} is damaged and was removed ({error}); run it again to fetch it anew") from None
+    except BaseException:
+        spent = False
+        raise
+    finally:
+        for package in packages if spent else ():
+            package.unlink(missing_ok=True)
 
 
 def unpack(packages: Iterable[Path], into: Path) -> str:
@@ -36,13 +58,12 @@ def unpack(packages: Iterable[Path], into: Path) -> str:
 
 
 def extract(packages: Iterable[Path], into: Path) -> None:
-    """Lay out everything that the package files hold below `into`. Raises DamagedPackage."""
+    """Lay out everything that the package files hold below `into`. Raises DamagedPackage, LabError for a full disk."""
     tool = process.find("dpkg-deb", "dpkg")
     for package in packages:
         done = process.run([tool, "-x", package, into], timeout_s=_UNPACK_DEADLINE_S, check=False)
         if done.returncode != 0:
-            words = " ".join(done.stderr.split()) or done.last_words()
-            raise DamagedPackage(f"{package.name} cannot be unpacked: {words}")
+            raise _why_not(package, " ".join(done.stderr.split()) or done.last_words())
 
 
 def extract_some(package: Path, into: Path, patterns: Sequence[str]) -> None:
@@ -67,8 +88,24 @@ def extract_some(package: Path, into: Path, patterns: Sequence[str]) -> None:
         words.seek(0)
         said = [line for line in words.read().decode(errors="replace").splitlines()
                 if not line.endswith((": Not found in archive", "due to previous errors"))]
-        if said or source.returncode:
-            raise DamagedPackage(f"{package.name} cannot be unpacked: {' '.join(said) or 'dpkg-deb failed'}")
+        if said or source.returncode or sink.returncode < 0:  # tar fails too where a pattern matches nothing
+            raise _why_not(package, " ".join(said) or "dpkg-deb failed")
+
+
+def untar(archive: Path, into: Path) -> None:
+    """Lay out a tar archive that came in a package. Raises DamagedPackage, LabError for a full disk."""
+    done = process.run(["tar", "-x", "-C", into, "--no-same-owner", "-f", archive], timeout_s=_UNTAR_DEADLINE_S,
+                       check=False)
+    if done.returncode != 0:
+        raise _why_not(archive, " ".join(done.stderr.split()[-_WORDS:]) or done.last_words())
+
+
+def _why_not(file: Path, words: str) -> LabError:
+    """The file's fault where it cannot be read to its end either; else it is this host's: no space, no memory."""
+    reader = ("dpkg-deb", "--fsys-tarfile") if file.suffix == ".deb" else ("tar", "-t", "-f")
+    with process.start([*reader, file]) as child:
+        whole = process.ended(child, _UNTAR_DEADLINE_S) and child.returncode == 0
+    return (LabError if whole else DamagedPackage)(f"{file.name} cannot be unpacked: {words}")
 
 
 def _arrange(raw: Path, into: Path) -> str:
@@ -78,7 +115,10 @@ def _arrange(raw: Path, into: Path) -> str:
     images = sorted((raw / "boot").glob("vmlinuz-*")) + [d / "vmlinuz" for d in inside if (d / "vmlinuz").exists()]
     if len(images) != 1:
         raise DamagedPackage(f"there are {len(images)} kernel images in the package, not one")
-    release = release_of(images[0])
+    try:
+        release = release_of(images[0])
+    except UsageError as error:
+        raise DamagedPackage(str(error)) from None
     boot, modules = into / "boot", into / "lib/modules" / release
     boot.mkdir(parents=True)
     modules.parent.mkdir(parents=True)

@@ -30,6 +30,19 @@ def matches(version: str, wanted: str) -> bool:
     return version == wanted or (version.startswith(wanted) and not version[len(wanted)].isalnum())
 
 
+def newest_of_series(versions: Iterable[str], number: int) -> str:
+    """For an error: the newest version of each of the newest series, `6.12.9-1, 6.1.192-2`; "" where there are none."""
+    newest: dict[str, str] = {}
+    for version in newest_first(versions):
+        newest.setdefault(series(version), version)
+    return ", ".join(list(newest.values())[:number])
+
+
+def is_exact(wanted: str) -> bool:
+    """Whether one package is named, with its revision: 6.12.117-1 is not its rebuild 6.12.117-1~deb12u1."""
+    return "-" in wanted
+
+
 def series(version: str) -> str:
     """6.12 of 6.12.117-1~deb12u1."""
     return ".".join(re.split(r"[.+~-]", version)[:2])

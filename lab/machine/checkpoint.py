@@ -20,8 +20,8 @@ from lab import process
 from lab.errors import LabError
 from lab.machine import qemu
 from lab.machine.plan import Plan
-from lab.machine.prune import used
 from lab.machine.qmp import QmpFailed
+from lab.usage import used
 
 FORMAT = 1  # of the directory
 _SHARED_MEMORY = {"capabilities": [{"capability": "x-ignore-shared", "state": True}]}

@@ -6,6 +6,7 @@ that ldd names, this very Python with its standard library, and lab.guest. `mke2
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -19,9 +20,9 @@ from pathlib import Path
 
 import lab
 from lab import process
-from lab.errors import LabError
+from lab.errors import LabError, MissingTool
 from lab.machine.disk import make_ext4
-from lab.machine.prune import used
+from lab.usage import used
 
 # program -> Debian package. `lab doctor` and the image read the same table.
 GUEST_TOOLS = {
@@ -32,6 +33,8 @@ GUEST_TOOLS = {
     "ip": "iproute2", "udevadm": "udev", "sshd": "openssh-server",
     "ssh-keygen": "openssh-client",
 }
+# What some scenarios need and a run can do without: they are skipped where it is not there.
+OPTIONAL_TOOLS = {"iscsi-test-cu": "libiscsi-bin"}
 # Other names under which the guest finds one of the above.
 LINKS = {"modprobe": "kmod", "rmmod": "kmod", "insmod": "kmod", "lsmod": "kmod", "depmod": "kmod", "modinfo": "kmod",
          "mkfs.ext4": "mke2fs", "sh": "busybox", "mount": "busybox", "umount": "busybox", "poweroff": "busybox",
@@ -76,7 +79,8 @@ def _remembered(images: Path) -> Image | None:
     """The image of the last manifest, when no file that went into it has changed since."""
     try:
         manifest = json.loads((images / f"manifest-{_python_tag()}.json").read_text())
-        fresh = all(_stamp(Path(source)) == stamp for source, stamp in manifest["sources"].items())
+        fresh = manifest["optional"] == sorted(map(str, _optional())) and \
+            all(_stamp(Path(source)) == stamp for source, stamp in manifest["sources"].items())
         image = Image(images / f"guest-{manifest['identity'][:16]}.ext4", manifest["identity"])
         if not fresh or image.path.stat().st_size != manifest["size"]:
             return None
@@ -98,7 +102,8 @@ def _make(images: Path) -> Image:
         _populate(root, files)
         make_ext4(root, Path(tmp) / "image", label="lab-root")
         (Path(tmp) / "image").replace(path)
-        manifest = {"identity": identity, "size": path.stat().st_size, "sources": sources}
+        manifest = {"identity": identity, "size": path.stat().st_size, "sources": sources,
+                    "optional": sorted(map(str, _optional()))}
         (Path(tmp) / "manifest").write_text(json.dumps(manifest))
         (Path(tmp) / "manifest").replace(images / f"manifest-{_python_tag()}.json")
     return Image(path, identity)
@@ -116,7 +121,7 @@ def _stamp(path: Path) -> list[int]:
 
 def _contents() -> Iterator[tuple[str, Path]]:
     """(path in the guest, file of the host) of everything but links and small configuration."""
-    programs = [process.find(tool, package) for tool, package in GUEST_TOOLS.items()]
+    programs = [*(process.find(tool, package) for tool, package in GUEST_TOOLS.items()), *_optional()]
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     python = Path(sys.base_prefix) / "bin" / version
     stdlib = Path(sysconfig.get_path("stdlib", vars={"installed_base": sys.base_prefix, "base": sys.base_prefix}))
@@ -131,6 +136,15 @@ def _contents() -> Iterator[tuple[str, Path]]:
         # A Python outside /usr finds its libpython by a path that the guest may have covered.
         yield str(file) if file.parts[1] in ("lib", "lib64", "usr") else f"{GUEST_PYTHON}/lib/{file.name}", file
     yield from _guest_code()
+
+
+def _optional() -> list[Path]:
+    """The optional programs that this host has."""
+    found = []
+    for tool, package in OPTIONAL_TOOLS.items():
+        with contextlib.suppress(MissingTool):
+            found.append(process.find(tool, package))
+    return found
 
 
 def _guest_code() -> Iterator[tuple[str, Path]]:

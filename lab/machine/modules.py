@@ -1,4 +1,4 @@
-"""The disk with a kernel's modules: those that scenarios may load, with all that they depend on.
+"""The disk with a kernel's modules: those that a guest can load.
 
 The guest mounts it read-only at /lib/modules. A disk, and not a 9p share of the host: no boot hangs at its mount, a
 machine with it can be checkpointed as it is, and a guest has no way to the host's files.
@@ -11,34 +11,24 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from fnmatch import fnmatch
 from pathlib import Path
 
 from lab import process
-from lab.errors import LabError
+from lab.loadable import BUILD_INDEXES, LOADABLE, loadable
 from lab.machine.disk import make_ext4
-from lab.machine.prune import used
+from lab.usage import used
 
-# Paths below the modules directory, without the compression suffix.
-WANTED = (
-    "kernel/drivers/target/*", "kernel/drivers/md/dm-*", "kernel/drivers/block/*", "kernel/drivers/uio/uio.ko",
-    "kernel/drivers/scsi/sg.ko", "kernel/drivers/scsi/sd_mod.ko", "kernel/drivers/scsi/sr_mod.ko",
-    "kernel/drivers/scsi/st.ko", "kernel/drivers/scsi/scsi_debug.ko", "kernel/drivers/scsi/scsi_transport_*",
-    "kernel/drivers/scsi/device_handler/*", "kernel/drivers/char/virtio_console.ko", "kernel/fs/configfs/*",
-    "kernel/fs/ext4/*", "kernel/fs/xfs/*", "kernel/drivers/misc/lkdtm/*", "kernel/crypto/*crc*",
-    "kernel/arch/x86/crypto/*crc*", "kernel/lib/crc*", "kernel/drivers/net/virtio_net.ko",
-    "kernel/drivers/net/ethernet/intel/e1000/*", "kernel/drivers/firmware/qemu_fw_cfg.ko",
-    "kernel/block/*", "kernel/drivers/virtio/*",
-    "extra/*", "updates/*",  # where make modules_install, DKMS and weak-modules put modules from outside the tree
-)
-_SUFFIXES = (".xz", ".zst", ".gz")
+
+def disk_path(modules: Path, identity: str, images: Path) -> Path:
+    """Where the image of a kernel is, or would be."""
+    wanted = hashlib.sha256("\n".join((identity, *LOADABLE)).encode()).hexdigest()
+    return images / f"modules-{modules.name}-{wanted[:16]}.ext4"
 
 
 def module_disk(modules: Path, identity: str, images: Path, lock: Callable[[], object],
                 say: Callable[[str], None]) -> Path:
     """The ext4 image for one kernel's `modules` directory (lib/modules/RELEASE); made once for each identity."""
-    wanted = hashlib.sha256("\n".join((identity, *WANTED)).encode()).hexdigest()
-    image = images / f"modules-{modules.name}-{wanted[:16]}.ext4"
+    image = disk_path(modules, identity, images)
     if image.exists():
         used(image)
         return image
@@ -54,10 +44,10 @@ def _make(modules: Path, image: Path) -> None:
     with tempfile.TemporaryDirectory(dir=image.parent, prefix=".making-") as tmp:
         target = Path(tmp) / "root" / modules.name
         target.mkdir(parents=True)
-        for name in sorted(_closure(modules)):
+        for name in sorted(loadable(modules)):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(modules / name, target / name)
-        for name in ("modules.order", "modules.builtin", "modules.builtin.modinfo"):
+        for name in BUILD_INDEXES:
             if (modules / name).exists():
                 shutil.copyfile(modules / name, target / name)
         # depmod wants DIR/lib/modules/RELEASE.
@@ -67,21 +57,3 @@ def _make(modules: Path, image: Path) -> None:
         process.run([process.find("depmod", "kmod"), "-b", base.parent, modules.name], timeout_s=120)
         make_ext4(Path(tmp) / "root", Path(tmp) / "image", label="lab-modules")
         os.replace(Path(tmp) / "image", image)
-
-
-def _closure(modules: Path) -> set[str]:
-    """Relative paths of the wanted modules and their dependencies, by modules.dep."""
-    try:
-        lines = (modules / "modules.dep").read_text().splitlines()
-    except OSError as error:
-        raise LabError(f"{modules}/modules.dep cannot be read ({error.strerror}); run depmod for it") from error
-    depends = {name: rest.split() for name, _, rest in (line.partition(":") for line in lines)}
-    found: set[str] = set()
-    for name in depends:
-        if any(fnmatch(_plain(name), pattern) for pattern in WANTED):
-            found.update((name, *depends[name]))
-    return found
-
-
-def _plain(name: str) -> str:
-    return next((name.removesuffix(s) for s in _SUFFIXES if name.endswith(s)), name)

@@ -16,9 +16,10 @@ from lab.wire import AGENT_PORT, SHELL_PORT
 QEMU = "qemu-system-x86_64"
 # virtme-ng boots quietly, to a terminal; the console of a test lab is a full record.
 _QUIET = {"quiet", "loglevel=1"}
-# A kernel with these built in makes devices at boot; a module gets parameters of its own when a scenario loads it. The
-# size is the scenarios' usual one: a built-in brd cannot have another.
-_BUILT_IN = ("scsi_debug.add_host=0", "null_blk.nr_devices=0", "brd.rd_nr=2", "brd.rd_size=8192")
+# A kernel with these built in makes devices at boot; a module gets parameters of its own when a scenario loads it. brd
+# and scsi_debug are as most scenarios want them: others cost a boot of their own.
+_BUILT_IN = ("scsi_debug.add_host=0", "scsi_debug.per_host_store=1", "scsi_debug.delay=0", "scsi_debug.lbpu=1",
+             "scsi_debug.lbpws=1", "null_blk.nr_devices=0", "brd.rd_nr=2", "brd.rd_size=8192")
 # A log buffer in which the agent finds every record, also when the kernel lists all tasks.
 _LOUD = ("ignore_loglevel", "printk.time=1", "printk.devkmsg=on", "log_buf_len=4M", "panic=-1", "net.ifnames=0")
 # What the lab's own NMI makes of a dead kernel: its last words. An emulated machine sends no other NMI; under KVM the

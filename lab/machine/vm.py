@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -51,6 +51,7 @@ class Parts:
     root: Path
     module_disk: Path | None
     identity: str
+    options: Mapping[str, str] | None = None  # of the kernel's configuration, without CONFIG_; None: not known
 
 
 @dataclass
@@ -267,10 +268,17 @@ class Engine:
 
 
     def _hint(self) -> str:
+        if self.parts.options is not None:
+            lacks = [option for option in _NEEDED_TO_BOOT if self.parts.options.get(option) not in ("y", "m")]
+            return f"; to boot here its configuration lacks {_listed(lacks)}" if lacks else ""
         if self.parts.modules:
             return ""
         return ("; no modules of it are known (give them as IMAGE:MODULES), so what it needs to boot must be built in: "
-                + ", ".join(f"CONFIG_{option}" for option in _NEEDED_TO_BOOT))
+                + _listed(_NEEDED_TO_BOOT))
+
+
+def _listed(options: Iterable[str]) -> str:
+    return ", ".join(f"CONFIG_{option}" for option in options)
 
 
 @contextlib.contextmanager
