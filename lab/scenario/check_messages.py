@@ -32,7 +32,10 @@ def _of_step(placed: Placed, expect: Expect) -> Iterator[Fault]:
                                                             "kernel beside any_of", key=True)
     if expect.kernel is None:
         return
-    if placed.background and expect.kernel.require:
+    if set(placed.inside) - {"background"}:
+        yield Fault((*path, "kernel"), f"what the kernel says is expected of the whole {placed.inside[0]} step, not of "
+                                       "a step inside it", key=True)
+    elif placed.inside and expect.kernel.require:
         yield Fault((*path, "kernel", "require"), "a message that must come during a background step is required at "
                                                   "its join or for the whole scenario", key=True)
     yield from _messages((*path, "kernel"), expect.kernel)

@@ -10,9 +10,12 @@ from lab.problems import listed, nearest
 from lab.scenario.objects import Backstore, Target, Under
 from lab.scenario.parts import Parts
 
-OPTIONS = {"nullio": "ramdisk", "buffered": "fileio", "asynchronous": "fileio", "filesystem": "fileio",
-           "readonly": "iblock", "on": "iblock"}
+OPTIONS = {"nullio": ("ramdisk",), "buffered": ("fileio",), "asynchronous": ("fileio",), "filesystem": ("fileio",),
+           "readonly": ("iblock",), "on": ("iblock", "fileio", "pscsi"), "hba_mode": ("pscsi",),
+           "serial": ("ramdisk", "fileio", "iblock", "tcmu"), "control": ("tcmu",)}
+_LOWER = {"iblock": "loop", "pscsi": "scsi_debug"}  # what needs `on`, and an example
 _SIZED = ("loop", "scsi_debug", "null_blk")  # devices whose block size can be chosen
+_TUNED = ("scsi_debug", "null_blk")  # devices with parameters of their own
 # What a size is counted in: pages of rd_mcp and brd, dev_size_mb of scsi_debug, size of null_blk.
 _GRANULES = {"ramdisk": 4096, "brd": 4096, "scsi_debug": 1 << 20, "null_blk": 1 << 20}
 
@@ -29,13 +32,21 @@ def check(parts: Parts) -> Iterator[Fault]:
 
 
 def _options(path: KeyPath, backstore: Backstore) -> Iterator[Fault]:
-    for option, kind in OPTIONS.items():
-        if option in backstore.model_fields_set and backstore.type != kind:
-            yield Fault((*path, option), f"{option} belongs to {kind}, and this is {backstore.type}", key=True)
-    if backstore.type == "iblock" and backstore.on is None:
-        yield Fault(path, "iblock needs on, the block device under it, such as on: {type: loop}")
-    if backstore.type == "iblock" and backstore.on is not None:
+    for option, kinds in OPTIONS.items():
+        if option in backstore.model_fields_set and backstore.type not in kinds:
+            yield Fault((*path, option), f"{option} belongs to {listed(kinds, 'and')}, and this is {backstore.type}",
+                        key=True)
+    if backstore.type in _LOWER and backstore.on is None:
+        yield Fault(path, f"{backstore.type} needs on, the device under it, such as on: {{type: "
+                          f"{_LOWER[backstore.type]}}}")
+    elif backstore.on is not None:
         yield from _under((*path, "on"), backstore.on)
+        if "filesystem" in backstore.model_fields_set:
+            yield Fault((*path, "filesystem"), "the file is the device that on describes, which lies in no filesystem",
+                        key=True)
+        if backstore.type == "pscsi" and backstore.on.type != "scsi_debug":
+            yield Fault((*path, "on", "type"), f"pscsi passes commands to a SCSI device, and {backstore.on.type} is "
+                                               "none; give it on: {type: scsi_debug}")
 
 
 def _under(path: KeyPath, under: Under) -> Iterator[Fault]:
@@ -46,6 +57,9 @@ def _under(path: KeyPath, under: Under) -> Iterator[Fault]:
     if "block_size" in under.model_fields_set and under.bottom not in _SIZED and under.bottom != "dm":
         yield Fault((*path, "block_size"), f"block_size belongs to {listed(_SIZED)}, and this is {under.bottom}; "
                                            "the LUN's own is attributes: {block_size: ...}", key=True)
+    if under.parameters and under.bottom not in _TUNED:
+        yield Fault((*path, "parameters"), f"parameters belong to {listed(_TUNED, 'and')}, and this is {under.bottom}",
+                    key=True)
 
 
 def _size(path: KeyPath, backstore: Backstore) -> Iterator[Fault]:
@@ -61,15 +75,16 @@ def _size(path: KeyPath, backstore: Backstore) -> Iterator[Fault]:
 
 def _one_layout(backstores: dict[str, Backstore | None]) -> Iterator[Fault]:
     """brd and scsi_debug take one size for all their devices, as module parameters."""
-    first: dict[str, tuple[str, tuple[int, int]]] = {}
+    first: dict[str, tuple[str, tuple[object, ...]]] = {}
     for name, backstore in backstores.items():
         if backstore is None or backstore.on is None or backstore.on.bottom not in ("brd", "scsi_debug"):
             continue
-        kind, layout = backstore.on.bottom, (backstore.size, backstore.on.block_size)
+        kind, under = backstore.on.bottom, backstore.on
+        layout = (backstore.size, under.block_size, under.parameters)
         other, known = first.setdefault(kind, (name, layout))
         if known != layout:
-            yield Fault(("backstores", name), f"all {kind} devices of a scenario have one size and block size, "
-                                              f"and {name!r} differs from {other!r}")
+            yield Fault(("backstores", name), f"all {kind} devices of a scenario have one size, block size and "
+                                              f"parameters, and {name!r} differs from {other!r}")
 
 
 def _targets(parts: Parts) -> Iterator[Fault]:

@@ -10,24 +10,29 @@ from lab.scenario.luns import may_fail, target_called
 from lab.scenario.objects import Target
 from lab.scenario.parts import Parts, Placed
 
+# These say themselves what must be true, which the `expect` of a join would put aside.
+_NOT_BESIDE = ("attribute", "walk")
+
 
 def check(parts: Parts) -> Iterator[Fault]:
     """All faults of order. Silent where a broken step may be the one that is missing."""
     yield from _cleared(parts)
     yield from _backgrounds(parts)
     yield from _linked(parts)
+    yield from _accounts(parts)
 
 
 def _cleared(parts: Parts) -> Iterator[Fault]:
-    active: set[tuple[str, str]] = set()
+    active: set[tuple[str | None, str]] = set()
     for placed in parts.placed:
         inject, clear = placed.step.inject, placed.step.clear
         if inject is not None:
             active.add((inject.on, inject.fault))
         if clear is None:
             continue
-        if (clear.on, clear.fault) not in active and parts.knows("inject") and clear.on in parts.backstores:
-            yield Fault((*placed.path, "clear"), f"{clear.fault} on {clear.on!r} is cleared, but not injected before")
+        if (clear.on, clear.fault) not in active and parts.knows("inject") and clear.on in [None, *parts.backstores]:
+            what = clear.fault if clear.on is None else f"{clear.fault} on {clear.on!r}"
+            yield Fault((*placed.path, "clear"), f"{what} is cleared, but not injected before")
         active.discard((clear.on, clear.fault))
 
 
@@ -36,8 +41,10 @@ def _backgrounds(parts: Parts) -> Iterator[Fault]:
     running: dict[str, Placed] = {}
     for placed in parts.placed:
         background, join = placed.step.background, placed.step.join
-        if placed.background and (background is not None or join is not None):
+        if placed.inside == ("background",) and placed.step.word in _NOT_BESIDE:
             yield Fault((*placed.path, placed.step.word), f"{placed.step.word} cannot run in the background", key=True)
+        elif placed.inside and (background is not None or join is not None):
+            yield Fault((*placed.path, placed.step.word), _misplaced(placed), key=True)
         elif background is not None:
             if background.name in started:
                 yield Fault((*placed.path, "background", "name"),
@@ -56,10 +63,17 @@ def _backgrounds(parts: Parts) -> Iterator[Fault]:
                                                       f"look at how it ended; add join: {{name: {name}}}", key=True)
 
 
+def _misplaced(placed: Placed) -> str:
+    if "background" in placed.inside:
+        return f"{placed.step.word} cannot run in the background"
+    return (f"{placed.step.word} cannot stand inside {placed.inside[-1]}; what runs side by side there is a parallel "
+            "of its own")
+
+
 def _linked(parts: Parts) -> Iterator[Fault]:
     """A LUN that is added while it is there, or removed while it is not, unless that is the point."""
     targets = [t for t in parts.targets if t is not None]
-    beside = any(p.background and p.step.word in ("lun", "target") for p in parts.placed)
+    beside = any(p.beside and p.step.word in ("lun", "target") for p in parts.placed)
     if beside or not parts.knows("lun", "target", "targets"):
         return  # what runs beside the others has no order
     present = {target.name: set(target.luns) for target in targets}
@@ -79,3 +93,18 @@ def _link(placed: Placed, targets: list[Target], present: dict[str, set[int]]) -
             yield Fault((*placed.path, "lun", "number"),
                         f"LUN {change.number} of {target.name!r} is {'already' if there else 'not'} there at this step")
         (present[target.name].add if change.action == "add" else present[target.name].discard)(change.number)
+
+
+def _accounts(parts: Parts) -> Iterator[Fault]:
+    begun: dict[str, Placed] = {}
+    for placed in parts.placed:
+        account = placed.step.account
+        if account is None:
+            continue
+        if account.action == "begin":
+            begun[account.lun] = placed
+        elif begun.pop(account.lun, None) is None and parts.knows("account"):
+            yield Fault((*placed.path, "account"), f"the account of {account.lun!r} ends, but is not begun before this")
+    for lun, placed in begun.items():
+        if parts.knows("account"):
+            yield Fault((*placed.path, "account"), f"the account of {lun!r} never ends, so nothing would look at it")

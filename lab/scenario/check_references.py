@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from lab.document import KeyPath
 from lab.explain import Fault
 from lab.problems import nearest
+from lab.scenario.faults import FAULTS
 from lab.scenario.luns import Lun, UnknownLun, luns, may_fail, resolve, target_called
 from lab.scenario.objects import Target
 from lab.scenario.parts import Parts, Placed
@@ -38,16 +39,20 @@ class References:
     def of_step(self, placed: Placed) -> Iterator[Fault]:
         step, path = placed.step, (*placed.path, placed.step.word)
         word = getattr(step, step.word)
-        if isinstance(getattr(word, "lun", None), str):
-            yield from self._lun((*path, "lun"), word.lun)
-            if not may_fail(step):
-                yield from self._blocks(path, word)
+        for name in ("lun", "source", "destination"):
+            if isinstance(lun := getattr(word, name, None), str):
+                yield from self._lun((*path, name), lun)
+        if isinstance(getattr(word, "lun", None), str) and not may_fail(step):
+            yield from self._blocks(path, word)
+        for index, lun in enumerate(step.stress.luns if step.stress is not None else ()):
+            yield from self._lun((*path, "luns", index), lun)
         if isinstance(getattr(word, "target", None), str):
             yield from self._target((*path, "target"), word.target)
-        for name in ("on", "backstore"):
+        for name in ("on", "backstore", "tcmu"):
             if isinstance(backstore := getattr(word, name, None), str):
                 yield from self._backstore((*path, name), backstore)
         yield from self._faulty(placed)
+        yield from self._handled(placed)
         yield from self._texts(placed)
 
     def _lun(self, path: KeyPath, reference: str) -> Iterator[Fault]:
@@ -67,18 +72,27 @@ class References:
         if name not in self.parts.backstores and self.parts.knows("backstores"):
             yield Fault(path, f"no backstore is called {name!r}", nearest(name, self.parts.backstores))
 
+    def _handled(self, placed: Placed) -> Iterator[Fault]:
+        """What a handler has seen is there for a tcmu backstore only."""
+        wait = placed.step.wait_for
+        backstore = self.parts.backstores.get(wait.tcmu or "") if wait is not None else None
+        if wait is not None and backstore is not None and backstore.type != "tcmu":
+            yield Fault((*placed.path, "wait_for", "tcmu"),
+                        f"only a backstore of type tcmu has a handler, and {wait.tcmu!r} is {backstore.type}")
+
     def _faulty(self, placed: Placed) -> Iterator[Fault]:
-        """A dm fault needs a dm device, and sectors that are there."""
+        """A fault needs a backstore that it can be in, and sectors and blocks that are there."""
         inject = placed.step.inject
-        backstore = self.parts.backstores.get(inject.on) if inject is not None else None
-        if inject is None or backstore is None:
+        backstore = self.parts.backstores.get(inject.on or "") if inject is not None else None
+        if inject is None or inject.on is None or backstore is None:
             return
-        path = (*placed.path, "inject")
-        if backstore.on is None or backstore.on.type != "dm":
-            yield Fault((*path, "on"), f"{inject.fault} needs a device-mapper device, and {inject.on!r} lies on none; "
-                                       "give it on: {type: dm, over: ...}")
-        count = backstore.size // _SECTOR
-        yield from _beyond((*path, "sectors"), inject.sectors or [], count, "sector", inject.on)
+        path, place = (*placed.path, "inject"), FAULTS[inject.fault].place
+        if place is not None and not place.fits(backstore):
+            yield Fault((*path, "on"), f"{inject.fault} needs {place.words}, and {inject.on!r} lies on none; "
+                                       f"give it {place.example}")
+        for key, unit in (("sectors", _SECTOR), ("lba", backstore.block_size)):
+            words, ranges = ("sector" if key == "sectors" else "block"), getattr(inject, key) or []
+            yield from _beyond((*path, key), ranges, backstore.size // unit, words, inject.on)
 
     def _blocks(self, path: KeyPath, word: object) -> Iterator[Fault]:
         try:
@@ -97,6 +111,11 @@ class References:
         if step.configfs is not None:
             for name in _PATHS:
                 yield from self._path((*placed.path, "configfs", name), getattr(step.configfs, name))
+        if step.walk is not None:
+            yield from self._path((*placed.path, "walk", "directory"), step.walk.directory)
+        if step.attribute is not None:
+            for name in step.attribute.files:
+                yield from self._path((*placed.path, "attribute", "file"), name)
         if step.wait_for is not None:
             yield from self._path((*placed.path, "wait_for", "configfs"), step.wait_for.configfs)
         if step.run is not None:

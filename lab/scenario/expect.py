@@ -18,7 +18,7 @@ Status = Literal["GOOD", "CHECK_CONDITION", "CONDITION_MET", "BUSY", "RESERVATIO
 Errno = Literal["EACCES", "EAGAIN", "EBUSY", "EEXIST", "EFBIG", "EINVAL", "EIO", "EILSEQ", "EISDIR", "ENODATA",
                 "ENODEV", "ENOENT", "ENOMEM", "ENOSPC", "ENOSYS", "ENOTDIR", "ENOTEMPTY", "ENXIO", "EPERM",
                 "EREMOTEIO", "EOPNOTSUPP", "EOVERFLOW", "EBADE", "ENOLINK", "ETIMEDOUT", "ENAMETOOLONG", "EROFS",
-                "ERANGE", "EBADMSG", "EFAULT"]
+                "ERANGE", "EBADMSG", "EFAULT", "ESRCH"]
 
 
 class Took(Strict):
@@ -64,6 +64,8 @@ class Expect(Strict):
     status: Status | None = Field(None, description="SAM-5 status of the command")
     sense: str | None = Field(None, description="sense key by name, or key/ASC/ASCQ in hex: MEDIUM_ERROR, "
                                                 "or 5/21/00, or both: ILLEGAL_REQUEST 21/00")
+    sense_format: Literal["fixed", "descriptor"] | None = Field(
+        None, description="format of the sense data (SPC-4 4.5)")
     information: int | None = Field(None, ge=0, le=2**64 - 1, description="INFORMATION field of the sense data")
     errno: Errno | Annotated[list[Errno], Field(min_length=1)] | None = Field(
         None, description="error of the system call; a list: any of them")

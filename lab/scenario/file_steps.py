@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from lab.scenario.base import FORMS, HEX, Argument, LunRef, Regex, Strict
+from lab.scenario.base import FORMS, HEX, Argument, LunRef, Name, Regex, Strict
 
 VALUE_HEX = r"^([0-9a-f]{2})*$"
 FORMS[VALUE_HEX] = FORMS[HEX]
@@ -83,15 +83,21 @@ class WaitFor(Strict):
     in_flight: int | None = Field(
         None, ge=0, description="at least this many requests of the LUN's disk are in flight")
 
+    tcmu: Name | None = Field(
+        None, description="a tcmu backstore: match is held against what its handler saw since it started, in lines "
+                          "`commands 7`, `met 1` (a rule), `held 1` (unanswered), `notice LUN_RESET 2` (of 2 commands)")
+
     @model_validator(mode="after")
     def _one_condition(self) -> WaitFor:
-        kinds = ("sysfs", "configfs", "kernel_message", "in_flight")
+        kinds = ("sysfs", "configfs", "kernel_message", "in_flight", "tcmu")
         given = [k for k in kinds if getattr(self, k) is not None]
         if len(given) != 1:
-            raise ValueError("wait_for needs exactly one of sysfs, configfs, kernel_message, in_flight")
+            raise ValueError(f"wait_for needs exactly one of {', '.join(kinds)}")
         tests = [t for t in ("equals", "exists", "match") if getattr(self, t) is not None]
-        if len(tests) != (given[0] in ("sysfs", "configfs")):
+        if len(tests) != (given[0] in ("sysfs", "configfs", "tcmu")):
             raise ValueError("a file needs exactly one of equals, exists, match, and nothing else takes them")
+        if self.tcmu is not None and self.match is None:
+            raise ValueError("tcmu needs match")
         if self.sysfs is not None:
             _needs_lun(self.sysfs, self.lun)
         elif (self.in_flight is not None) != (self.lun is not None):

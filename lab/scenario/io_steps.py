@@ -8,11 +8,14 @@ from pydantic import Field, field_validator, model_validator
 
 from lab.problems import nearest
 from lab.scenario.base import FORMS, HEX, LUN_TEXT, LunRef, Scalar, Slip, Strict
-from lab.scenario.units import BlockRanges
+from lab.scenario.units import BlockRanges, Duration
 from lab.t10.commands import COMMANDS, check_arguments
 
-CDB = r"^([0-9a-f]{2}){6,260}$"
-FORMS[CDB] = "6 to 260 bytes in hex, two small digits each"
+CDB = r"^([0-9a-f]{2}){6,252}$"
+FORMS[CDB] = "6 to 252 bytes in hex, two small digits each"
+
+# As the ledger finds a block: what the last write put there, what was there before it, parts of both, or neither.
+BlockState = Literal["new", "old", "torn", "lost"]
 
 
 class Write(Strict):
@@ -26,6 +29,16 @@ class Write(Strict):
     via: Literal["block", "sg"] = Field("block", description="O_DIRECT on /dev/sdX, or WRITE(16) on /dev/sgN")
 
 
+class Read(Strict):
+    """Read every block of a range, whatever it holds: `verify` looks at what is read, this only at how it ends."""
+
+    lun: LunRef = Field(description=LUN_TEXT)
+    blocks: BlockRanges | None = Field(None, description="default: the whole LUN")
+    transfer: int = Field(64, ge=1, le=2048, description="blocks of one command")
+    depth: int = Field(1, ge=1, le=128, description="commands in flight")
+    via: Literal["block", "sg"] = Field("block", description="O_DIRECT on /dev/sdX, or READ(16) on /dev/sgN")
+
+
 class Verify(Strict):
     """Read every block of a range and hold it against the ledger."""
 
@@ -33,6 +46,12 @@ class Verify(Strict):
     blocks: BlockRanges | None = Field(None, description="default: the whole LUN")
     allow_changed: BlockRanges = Field(default_factory=list, description="blocks that may hold anything")
     zero: BlockRanges = Field(default_factory=list, description="blocks that must read as zeros")
+    acknowledged: list[Literal["new", "torn", "lost"]] = Field(
+        default=["new"], min_length=1, description="what a block may be whose last write was acknowledged")
+    failed: list[BlockState] = Field(
+        default=["new", "old"], min_length=1, description="what a block may be whose last write failed")
+    in_flight: list[BlockState] = Field(
+        default=["new", "old"], min_length=1, description="what a block may be whose last write has not ended yet")
     transfer: int = Field(64, ge=1, le=2048, description="blocks of one command")
     via: Literal["block", "sg"] = Field("block", description="O_DIRECT on /dev/sdX, or READ(16) on /dev/sgN")
 
@@ -85,6 +104,12 @@ class Scsi(Strict):
     data: PatternData | None = Field(None, description="data-out, and the compare part of COMPARE AND WRITE")
     write: PatternData | None = Field(None, description="COMPARE AND WRITE: the write part")
     receive: int | None = Field(None, ge=0, le=1 << 20, description="bytes of the data-in buffer")
+    page_offset: int | None = Field(None, ge=0, le=4095, description=(
+        "the data buffer begins at this byte of a page, and the kernel uses its pages as they are (/dev/sdX)"))
+    source: LunRef | None = Field(None, description="EXTENDED COPY: the LUN that is read; default: `lun`")
+    destination: LunRef | None = Field(None, description="EXTENDED COPY: the LUN that is written; default: `lun`")
+    abort_after: Duration | None = Field(
+        None, description="how long SCSI waits before it aborts the command (ABORT TASK); default: the disk's timeout")
     keep_attention: bool = Field(False, description="do not first clear a pending unit attention")
 
     @field_validator("command")
@@ -98,10 +123,14 @@ class Scsi(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Scsi:
+        if self.abort_after is not None and self.abort_after < 0.001:
+            raise ValueError("abort_after is at least 1ms")
         if (self.command is None) == (self.cdb is None):
             raise ValueError("scsi needs either command or cdb")
         if self.write is not None and self.command != "compare_and_write":
             raise ValueError("write belongs to the command compare_and_write; use data")
+        if self.command != "extended_copy" and (self.source or self.destination):
+            raise ValueError("source and destination belong to the command extended_copy")
         if self.command is not None:
             check_arguments(self.command, lba=self.lba, blocks=self.blocks, arguments=self.arguments)
         elif self.lba is not None or self.blocks is not None or self.arguments:

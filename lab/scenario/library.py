@@ -12,6 +12,7 @@ from lab.explain import describe_plain
 from lab.problems import Problem, nearest
 from lab.scenario.load import Loaded, ScenarioRun, load
 
+SLOW = "slow"  # the tag of what takes minutes
 _RUN_ID = re.compile(r"([a-z0-9-]+)\[(.*)\]")
 
 
@@ -26,6 +27,11 @@ class Library:
     def runs(self) -> list[ScenarioRun]:
         """The runs of every file that is right."""
         return [run for file in self.files for run in file.runs]
+
+    @property
+    def usual(self) -> list[ScenarioRun]:
+        """The runs that nobody has to ask for: all that are not tagged `slow`."""
+        return [run for run in self.runs if SLOW not in run.scenario.tags]
 
     @property
     def problems(self) -> list[Problem]:
@@ -68,18 +74,26 @@ def select(library: Library, words: Iterable[str]) -> list[ScenarioRun]:
     """The runs that words choose, each once: a scenario name, a run id, a tag, a file or a folder, looked up in
     this order. A run id may leave values out: `name[block_size=512]` is every run with that value.
 
-    Without words: all that are right. Raises UsageError with the nearest right words for a word that chooses
-    nothing, and Problems when it chooses a file that is not right.
+    Without words: all that are right and not tagged `slow`. Raises UsageError with the nearest right words for a word
+    that chooses nothing, and Problems when it chooses a file that is not right.
     """
     wanted = list(words)
     if not wanted:
-        return library.runs
+        return library.usual
     found = {run.id: run for word in wanted for run in _chosen(library, word)}
     return list(found.values())
 
 
+def whole(library: Library, word: str) -> str:
+    """The word as it chooses the same from any folder: a file or folder by its whole path."""
+    if _by_name(library, word) or _by_tag(library, word):
+        return word
+    place = next(_places(library, word), None)
+    return word if place is None else str(place.absolute())
+
+
 def _chosen(library: Library, word: str) -> list[ScenarioRun]:
-    for files in (_by_name(library, word), [f for f in library.files if word in f.tags], list(_by_path(library, word))):
+    for files in (_by_name(library, word), _by_tag(library, word), list(_by_path(library, word))):
         if files:
             return [run for file in files for run in file.required_runs()]
     if (match := _RUN_ID.fullmatch(word)) is not None:
@@ -108,8 +122,22 @@ def _by_id(library: Library, word: str, name: str, inner: str) -> list[ScenarioR
     return found
 
 
+def _by_tag(library: Library, word: str) -> list[Loaded]:
+    return [file for file in library.files if word in file.tags]
+
+
 def _by_path(library: Library, word: str) -> Iterator[Loaded]:
-    """Files at or below a path: as it is typed, or below the library's folder."""
+    """Files at or below a path."""
+    path = next(_places(library, word), None)
+    if path is not None and path.is_dir():
+        known = [file for file in library.files if path.resolve() in file.path.resolve().parents]
+        yield from known or load_library(path).files
+    elif path is not None:
+        yield next((file for file in library.files if file.path.resolve() == path.resolve()), None) or _load(path)
+
+
+def _places(library: Library, word: str) -> Iterator[Path]:
+    """The folders and files of scenarios that a word may stand for: as it is typed, or below the library's folder."""
     if "\0" in word or not word:
         return
     for path in (Path(word), library.root / word):
@@ -117,10 +145,5 @@ def _by_path(library: Library, word: str) -> Iterator[Loaded]:
             path.stat()
         except OSError:  # not there, or too long for a path
             continue
-        if path.is_dir():
-            known = [file for file in library.files if path.resolve() in file.path.resolve().parents]
-            yield from known or load_library(path).files
-            return
-        if path.exists() and path.suffix in (".yaml", ".yml"):
-            yield next((file for file in library.files if file.path.resolve() == path.resolve()), None) or _load(path)
-            return
+        if path.is_dir() or path.suffix in (".yaml", ".yml"):
+            yield path

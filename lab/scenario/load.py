@@ -16,6 +16,7 @@ from lab.explain import Fault, at, faults_of, path_of
 from lab.problems import Problem, Problems
 from lab.scenario import check_messages, check_objects, check_order, check_references, check_worth, matrix
 from lab.scenario.base import FORMS
+from lab.scenario.expected import Lists
 from lab.scenario.matrix import RUN_LIMIT, Value
 from lab.scenario.parts import Parts, default_targets, of_document, of_scenario
 from lab.scenario.types import Scenario
@@ -26,7 +27,8 @@ _MAY_BE_NULL = "nexus"  # the one key whose empty value means something: a targe
 
 @dataclass(frozen=True)
 class ScenarioRun:
-    """One combination of a scenario's matrix. `digest` is the SHA-256 of the file."""
+    """One combination of a scenario's matrix. `digest` is the SHA-256 of the file, and of those
+    beside it that it names."""
 
     scenario: Scenario
     values: dict[str, Value]
@@ -76,14 +78,18 @@ class _Loading:
         self.tried = list(itertools.islice(matrix.combinations(self.matrix), RUN_LIMIT))
         scenarios = [(values, self._run(values)) for values in self.tried]
         problems = [*self.document.problems, *self._problems(empty, slips, general)]
+        lists = Lists(self.path.parent)
+        if not problems:
+            scenarios = [(values, lists.attached(s)) for values, s in scenarios if s is not None]
+            problems = lists.problems
         name, tags = self.root.get("scenario"), self.root.get("tags")
         name = name if isinstance(name, str) else None
         return Loaded(self.path, name, [t for t in tags if isinstance(t, str)] if isinstance(tags, list) else [],
-                      [] if problems else self._runs(scenarios), sorted(set(problems), key=_order),
+                      [] if problems else self._runs(scenarios, lists.raw), sorted(set(problems), key=_order),
                       self.document.place(("scenario",)))
 
-    def _runs(self, scenarios: Iterable[tuple[dict[str, Value], Scenario | None]]) -> list[ScenarioRun]:
-        digest = hashlib.sha256(self.document.raw).hexdigest()
+    def _runs(self, scenarios: Iterable[tuple[dict[str, Value], Scenario | None]], beside: bytes) -> list[ScenarioRun]:
+        digest = hashlib.sha256(self.document.raw + beside).hexdigest()
         return [ScenarioRun(s, values, matrix.run_id(s.scenario, values), self.path, digest)
                 for values, s in scenarios if s is not None]
 

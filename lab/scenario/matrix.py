@@ -21,7 +21,8 @@ _FIXED = ("scenario", "matrix", "tags")  # what a file is called does not depend
 _PLACE = re.compile(r"\{\{([a-z][a-z0-9_-]*)\}\}|\{([a-z][a-z0-9_-]*)\}")
 # Where braces may be meant, or are looked at by check_references.
 _FREE = {"argv", "stdin", "value", "match", "text", "equals", "kernel_message",
-         "configfs", "read", "write", "mkdir", "rmdir", "link", "to", "unlink"}
+         "configfs", "read", "write", "mkdir", "rmdir", "link", "to", "unlink",
+         "file", "directory"}
 
 Value = str | int | float | bool
 

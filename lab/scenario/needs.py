@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from lab.scenario.faults import FAULTS, Kind
 from lab.scenario.objects import MODULES_OF_TYPE, Backstore
+from lab.scenario.steps import walk
 from lab.scenario.types import Scenario
 
 ALWAYS = ("target_core_mod", "tcm_loop", "sd_mod", "sg")
-MODULES_OF_FAULT = {"dm-error": ("dm_mod",), "dm-suspend": ("dm_mod",)}
 _EXT4 = ("loop", "ext4")  # a file system on a loop device
 
 
 def config(scenario: Scenario) -> dict[str, str]:
     """The kernel options that a scenario asks for: name -> y, m, or nothing where either will do."""
-    return dict(option.partition("=")[::2] for option in scenario.requires.config)
+    options = [*scenario.requires.config, *(option for kind in _faults(scenario) for option in kind.config)]
+    return dict(option.partition("=")[::2] for option in options)
+
+
+def _faults(scenario: Scenario) -> list[Kind]:
+    """What the faults that it injects are."""
+    return [FAULTS[step.inject.fault] for step in walk(scenario.steps) if step.inject is not None]
 
 
 def modules(scenario: Scenario) -> list[str]:
@@ -20,12 +27,10 @@ def modules(scenario: Scenario) -> list[str]:
     found = list(ALWAYS)
     for backstore in scenario.backstores.values():
         found += _of_backstore(backstore)
-    for step in scenario.steps:
-        inner = step.background.step if step.background is not None else step
-        if inner.inject is not None:
-            found += MODULES_OF_FAULT[inner.inject.fault]
-        if inner.module is not None and inner.module.action == "load" and inner.expect is None:
-            found.append(inner.module.name.replace("-", "_"))
+    for step in walk(scenario.steps):
+        if step.module is not None and step.module.action == "load" and step.expect is None:
+            found.append(step.module.name.replace("-", "_"))
+    found += [module for kind in _faults(scenario) for module in kind.modules]
     return list(dict.fromkeys([*found, *scenario.requires.modules]))
 
 

@@ -1,4 +1,4 @@
-"""The words that change objects: faults, resets, LUNs, targets and kernel modules."""
+"""The words that change objects: resets, LUNs, targets and kernel modules."""
 
 from __future__ import annotations
 
@@ -7,28 +7,6 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from lab.scenario.base import LUN_TEXT, LunRef, ModuleName, Name, Scalar, Strict
-from lab.scenario.units import BlockRanges
-
-
-class Inject(Strict):
-    """Switch a fault on. It is cleared by `clear`, or by the teardown."""
-
-    fault: Literal["dm-error", "dm-suspend"] = Field(description="the device fails, or holds all I/O")
-    on: Name = Field(description="backstore")
-    sectors: BlockRanges | None = Field(None, description="dm-error: 512-byte sectors; default: the whole device")
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Inject:
-        if self.sectors is not None and self.fault != "dm-error":
-            raise ValueError("sectors belongs to dm-error; dm-suspend stops the whole device")
-        return self
-
-
-class Clear(Strict):
-    """Switch a fault off."""
-
-    fault: Literal["dm-error", "dm-suspend"] = Field(description="as in inject")
-    on: Name = Field(description="backstore")
 
 
 class Reset(Strict):
@@ -36,6 +14,14 @@ class Reset(Strict):
 
     lun: LunRef = Field(description=LUN_TEXT)
     level: Literal["device", "target", "bus", "host"] = Field("device", description="what is reset")
+
+
+class BackstoreStep(Strict):
+    """`remove` takes a backstore's directory away, `add` makes it again, with its attributes, over the same file or
+    device; what a ramdisk held is gone then."""
+
+    action: Literal["add", "remove"] = Field(description="what happens to it")
+    backstore: Name = Field(description="its name")
 
 
 class LunStep(Strict):
@@ -58,6 +44,17 @@ class TargetStep(Strict):
 
     action: Literal["add", "remove", "offline", "online"] = Field(description="what happens to it")
     target: Name = Field("target", description="a target's name; the default stands for the only one")
+
+
+class Account(Strict):
+    """Between `begin` and `end`, every command is accounted for: all requests of the SCSI device have ended,
+    and LIO counts as many commands of the backstore as the disks of all its LUNs have sent. `expect: {fields:
+    ...}` of `end` says how many (in 5.10 a request that timed out is not among the completed): requests,
+    completed, accepted (in_cmds of the LUN), commands (num_cmds of the backstore), reads, writes, read_bytes,
+    written_bytes (of the block layer), read_mib, written_mib (LIO's)."""
+
+    lun: LunRef = Field(description=LUN_TEXT)
+    action: Literal["begin", "end"] = Field(description="begin counting, or judge what was counted")
 
 
 class Module(Strict):

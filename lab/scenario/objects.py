@@ -6,28 +6,34 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictInt, StrictStr
 
-from lab.scenario.base import FORMS, Argument, ModuleName, Name, Strict
+from lab.scenario.base import FORMS, Argument, ModuleName, Name, Scalar, Strict
 from lab.scenario.units import Duration, Size
 
 WWN = r"^(naa|fc|iqn)\.[^\s/]+$"
 CONFIG = r"^CONFIG_[A-Z0-9_]+(=[ym])?$"
+PARAMETER = r"^[a-z_]+$"
+FORMS[PARAMETER] = "a parameter of small letters and _"
 FORMS[WWN] = "a name that begins with naa., fc. or iqn., without spaces and slashes"
 FORMS[CONFIG] = "a kernel option such as CONFIG_TCM_FC, or CONFIG_TCM_FC=m"
 
 # A test compares this with what the guest loads.
 MODULES_OF_TYPE = {
     "ramdisk": (), "fileio": ("target_core_file",), "iblock": ("target_core_iblock",),
+    "pscsi": ("target_core_pscsi",), "tcmu": ("target_core_user",),
     "loop": ("loop",), "brd": ("brd",), "scsi_debug": ("scsi_debug",), "null_blk": ("null_blk",), "dm": ("dm_mod",),
 }
 
 
 class Under(Strict):
-    """The block device under an iblock backstore."""
+    """The block device under an iblock or fileio backstore, or the SCSI disk of a pscsi one."""
 
     type: Literal["loop", "brd", "scsi_debug", "null_blk", "dm"] = Field(description="what kind of block device")
     over: Literal["loop", "brd", "scsi_debug", "null_blk", "ramdisk"] | None = Field(
         None, description="for dm: what the linear table maps to; ramdisk is another word for brd")
     block_size: Literal[512, 4096] = Field(512, description="logical block size, for loop, scsi_debug, null_blk")
+    parameters: dict[ModuleName, Scalar] = Field(
+        default_factory=dict, description="scsi_debug: parameters of the module, such as dif, lbpu, delay; null_blk: "
+                                          "attributes of the device in configfs, such as irqmode, memory_backed")
 
     @property
     def bottom(self) -> str:
@@ -39,14 +45,18 @@ class Under(Strict):
 class Backstore(Strict):
     """One directory under core/; `attributes` are written before any LUN is linked."""
 
-    type: Literal["ramdisk", "fileio", "iblock"] = Field(description="the LIO backend")
+    type: Literal["ramdisk", "fileio", "iblock", "pscsi", "tcmu"] = Field(
+        description="the LIO backend; tcmu: a handler of the lab in the guest answers its commands")
     size: Size = Field(16 << 20, description="of the device")
     nullio: bool = Field(False, description="ramdisk: reads return anything, writes go nowhere")
     buffered: bool = Field(False, description="fileio: fd_buffered_io=1 (write-back cache)")
     asynchronous: bool = Field(False, description="fileio: fd_async_io=1")
     filesystem: Literal["tmpfs", "ext4"] = Field("tmpfs", description="fileio: where the file lies")
     readonly: bool = Field(False, description="iblock: readonly=1")
-    on: Under | None = Field(None, description="iblock: the device under it")
+    hba_mode: bool = Field(False, description="pscsi: its HBA stands for the whole SCSI host (hba_mode=1)")
+    on: Under | None = Field(None, description="iblock, fileio, pscsi: the device under it; pscsi: a scsi_debug")
+    control: dict[Annotated[str, Field(pattern=PARAMETER)], StrictInt] = Field(
+        default_factory=dict, description="tcmu: further parameters of its control file, such as hw_block_size")
     serial: Annotated[str, Field(min_length=1, max_length=254)] | None = Field(
         None, description="wwn/vpd_unit_serial")
     attributes: dict[StrictStr, StrictInt | StrictStr] = Field(
@@ -55,7 +65,8 @@ class Backstore(Strict):
     @property
     def block_size(self) -> int:
         """Bytes of a logical block of its LUNs, as far as the scenario says."""
-        given = self.attributes.get("block_size", self.on.block_size if self.on is not None else 512)
+        below = self.on.block_size if self.on is not None else self.control.get("hw_block_size", 512)
+        given = self.attributes.get("block_size", below)
         return int(given) if str(given).isascii() and str(given).isdigit() and int(given) else 512
 
 

@@ -24,11 +24,16 @@ Model = TypeVar("Model", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Placed:
-    """A step, where it stands, and whether it runs in the background."""
+    """A step, where it stands, and the words of the steps that it is inside of, the outermost first."""
 
     path: KeyPath
     step: Step
-    background: bool = False
+    inside: tuple[str, ...] = ()
+
+    @property
+    def beside(self) -> bool:
+        """Whether it runs while others do."""
+        return "background" in self.inside or "parallel" in self.inside
 
 
 @dataclass(frozen=True)
@@ -43,18 +48,20 @@ class Parts:
 
     @property
     def placed(self) -> Iterator[Placed]:
-        """Every valid step, also those inside `background`, in the order of the file."""
+        """Every valid step, also those inside others, in the order of the file."""
         for index, step in enumerate(self.steps):
-            if step is None:
-                continue
-            path: KeyPath = ("steps", index)
-            yield Placed(path, step)
-            if step.background is not None:
-                yield Placed((*path, "background", "step"), step.background.step, background=True)
+            if step is not None:
+                yield from _placed(Placed(("steps", index), step))
 
     def knows(self, *words: str) -> bool:
         """Whether nothing of these is too broken to be looked at: else what seems missing may only be misspelt."""
         return self.hidden.isdisjoint(words)
+
+
+def _placed(placed: Placed) -> Iterator[Placed]:
+    yield placed
+    for path, step in placed.step.inner:
+        yield from _placed(Placed((*placed.path, *path), step, (*placed.inside, placed.step.word)))
 
 
 def default_targets(backstores: list[str]) -> list[Target]:
@@ -95,6 +102,9 @@ def _words(raw: Any) -> Iterator[str]:
         yield nearest(key, WORDS) or str(key)
         if isinstance(value, dict) and "step" in value:
             yield from _words(value["step"])
+        if isinstance(value, dict) and isinstance(value.get("steps"), list):
+            for inner in value["steps"]:
+                yield from _words(inner)
 
 
 def salvaged(model: type[Model], raw: Any) -> Model | None:

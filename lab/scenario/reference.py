@@ -143,8 +143,8 @@ def _command(name: str, command: Command) -> str:
 
 
 def _argument(field: Field) -> str:
-    if field.many:
-        return " (list of `lba+count`)"
+    if field.each is not None:
+        return f" (list of `{field.form}`)"
     if field.names is not None:
         return f" ({'required: ' if field.required else ''}{', '.join(field.names)})"
     return "" if field.maximum == 1 else f" (0 to 0x{field.maximum:x})"

@@ -9,6 +9,8 @@ from lab.scenario.types import Scenario
 
 _FIXED = ("scenario", "matrix", "tags")  # where a matrix value cannot stand
 _PLACE = {"type": "string", "pattern": r"^\{[a-z][a-z0-9_-]*\}$", "description": "a value of the matrix"}
+# Of text a part may be a place: a wwn is "{prefix}.1".
+_PLACE_IN_TEXT = {"type": "string", "pattern": r"\{[a-z][a-z0-9_-]*\}", "description": "text with values of the matrix"}
 _ABOUT = ("description", "default", "$comment")
 
 
@@ -75,7 +77,8 @@ def _with_place(part: dict[str, Any]) -> dict[str, Any]:
         return part
     about = {key: part.pop(key) for key in _ABOUT if key in part}
     choices = part["anyOf"] if set(part) == {"anyOf"} else [part]
-    return {**about, "anyOf": [*(_with_items(c) for c in choices), _PLACE]}
+    place = _PLACE_IN_TEXT if any(choice.get("type") == "string" for choice in choices) else _PLACE
+    return {**about, "anyOf": [*(_with_items(c) for c in choices), place]}
 
 
 def _with_items(choice: dict[str, Any]) -> dict[str, Any]:
