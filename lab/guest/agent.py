@@ -20,7 +20,23 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lab.guest import changes, clock, coverage, files, io, kmsg, programs, scsi, shell, waiting
+from lab.guest import (
+    account,
+    changes,
+    clock,
+    coverage,
+    files,
+    io,
+    kmsg,
+    nested,
+    programs,
+    scsi,
+    shell,
+    stress,
+    suites,
+    trees,
+    waiting,
+)
 from lab.guest.diagnosis import diagnose
 from lab.guest.entropy import reseed
 from lab.guest.leaks import Snapshot, tainted
@@ -32,7 +48,7 @@ from lab.guest.stream import POLL_S, StdioStream, Stream, await_port
 from lab.wire import AGENT_PORT, PROTOCOL, Decoder, Hello, WireError, encode, last_mark
 
 # Each registers its drivers when it is imported.
-DRIVER_MODULES = (changes, files, io, programs, scsi, waiting)
+DRIVER_MODULES = (account, changes, files, io, nested, programs, scsi, stress, suites, trees, waiting)
 SETUP_S = 55.0
 TEARDOWN_S = 50.0
 
@@ -157,7 +173,7 @@ def _attempt(action: Callable[[], None]) -> Observation:
     try:
         action()
     except Skip as error:
-        return {"ok": False, "skip": error.reasons}
+        return {"ok": False, "skip": error.reasons, "boot": error.boot}
     except Refused as error:
         return {"ok": False, "problem": str(error), **error.facts}
     except OSError as error:

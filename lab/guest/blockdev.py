@@ -15,6 +15,7 @@ from typing import Any
 
 from lab.guest import clock, configfs, dm, modules
 from lab.guest.observation import Refused, Skip
+from lab.guest.settings import spell
 
 SECTOR = 512
 _LOOP_CTL_GET_FREE, _LOOP_CONFIGURE, _LOOP_CLR_FD = 0x4c82, 0x4c0a, 0x4c01
@@ -24,13 +25,17 @@ _DEBUG = Path("/sys/bus/pseudo/drivers/scsi_debug")
 
 @dataclass
 class Device:
-    """A block device with what it takes to remove it. `mapping` is the dm device's name where there is one."""
+    """A block device with what it takes to remove it.
+
+    `mapping` is the dm device's name where there is one, `faults` are those that its table holds.
+    """
 
     node: str
     size: int
     undo: list[Callable[[], None]] = field(default_factory=list)
     mapping: str | None = None
     base: str = ""
+    faults: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def sectors(self) -> int:
@@ -49,6 +54,11 @@ def numbers(node: str) -> str:
 def size_of(node: str) -> int:
     """Bytes."""
     return int(configfs.read_text(Path("/sys/class/block") / kernel_name(node) / "size")) * SECTOR
+
+
+def scsi_address(node: str) -> list[str]:
+    """Host, channel, target and LUN of the SCSI disk that a node belongs to."""
+    return os.path.basename(os.path.realpath(f"/sys/class/block/{kernel_name(node)}/device")).split(":")
 
 
 class Workshop:
@@ -70,76 +80,81 @@ class Workshop:
             self._load_brd(kinds["brd"])
         if "scsi_debug" in kinds:
             self._load_scsi_debug(kinds["scsi_debug"])
-        if "null_blk" in kinds and (why := modules.load("null_blk", self._fresh("null_blk", {"nr_devices": 0}),
-                                                        deadline=self.deadline)):
-            raise Skip(f"module null_blk: {why}")
+        if "null_blk" in kinds:
+            self._load("null_blk", {"nr_devices": 0})
 
-    def _fresh(self, name: str, parameters: dict[str, int]) -> dict[str, int]:
-        """Parameters for a module that is not loaded yet: an idle one is unloaded first, a built-in one is kept."""
-        if modules.present(name) and not modules.removable(name):
-            return {}
+    def _load(self, name: str, parameters: dict[str, Any]) -> None:
+        """The module with these parameters: an idle one is unloaded first, a built-in one must have been booted so."""
+        if modules.built_in(name):
+            words = [f"{name}.{key}={spell(value)}" for key, value in parameters.items()]
+            if not modules.has(name, parameters):
+                raise Skip(f"{name} is built in with other parameters: boot with {' '.join(words)}", boot=words)
+            return
         if modules.removable(name) and (why := modules.unload(name, deadline=self.deadline)):
             raise Refused(f"module {name} is in use: {why}")
         self.unload.append(name)
-        return parameters
+        if why := modules.load(name, parameters, deadline=self.deadline):
+            raise Skip(f"module {name}: {why}")
 
     def _load_brd(self, specs: list[dict[str, Any]]) -> None:
         sizes = {spec["size"] for spec in specs}
         if len(sizes) > 1:
             raise Refused("all brd devices have one size (the module's rd_size); give these backstores the same size")
-        size = sizes.pop()
-        wanted = self._fresh("brd", {"rd_nr": len(specs), "rd_size": size // 1024})
-        if why := modules.load("brd", wanted, deadline=self.deadline):
-            raise Skip(f"module brd: {why}")
+        # At least the two that a kernel with brd built in is booted with (lab/machine/plan.py).
+        self._load("brd", {"rd_nr": max(2, len(specs)), "rd_size": sizes.pop() // 1024})
         self._brd = [f"/dev/ram{number}" for number in range(len(specs))]
-        small = [node for node in self._brd if not os.path.exists(node) or size_of(node) != size]
-        if small:
-            raise Skip(f"brd is built in and {small[0]} has another size than {size} bytes: "
-                       f"boot with brd.rd_nr={len(specs)} brd.rd_size={size // 1024}")
 
     def _load_scsi_debug(self, specs: list[dict[str, Any]]) -> None:
-        layouts = {(spec["size"], spec["on"].get("block_size", 512)) for spec in specs}
-        if len(layouts) > 1:
-            raise Refused("all scsi_debug devices have one size and block size; give these backstores the same")
-        size, block_size = layouts.pop()
-        wanted = self._fresh("scsi_debug", {"dev_size_mb": -(-size // (1 << 20)), "sector_size": block_size,
-                                            "add_host": len(specs), "per_host_store": 1, "delay": 0, "lbpu": 1,
-                                            "lbpws": 1, "physblk_exp": 0})
-        if why := modules.load("scsi_debug", wanted, deadline=self.deadline):
-            raise Skip(f"module scsi_debug: {why}")
+        layouts = [(spec["size"], spec["on"].get("block_size", 512), spec["on"].get("parameters") or {})
+                   for spec in specs]
+        size, block_size, parameters = layouts[0]
+        if any(layout != layouts[0] for layout in layouts):
+            raise Refused("all scsi_debug devices have one size, block size and parameters; give these backstores the "
+                          "same")
+        self._load("scsi_debug", {"dev_size_mb": -(-size // (1 << 20)), "sector_size": block_size,
+                                  "per_host_store": 1, "delay": 0, "lbpu": 1, "lbpws": 1, "physblk_exp": 0,
+                                  "add_host": 0, **parameters})
+        configfs.write(_DEBUG / "add_host", str(len(specs)))
+        # An unknown parameter is ignored by the kernel, which only says so in its log.
+        if unknown := [name for name in parameters if not Path("/sys/module/scsi_debug/parameters", name).exists()]:
+            raise Skip(f"this kernel's scsi_debug has no parameter {unknown[0]}")
         self._debug = [f"/dev/{name}" for name in wait(lambda: _debug_disks(len(specs)), self.deadline,
                                                         "the disks of scsi_debug")]
 
     def make(self, name: str, spec: dict[str, Any]) -> Device:
-        """The device under an iblock backstore of this scenario."""
+        """The device under an iblock, fileio or pscsi backstore of this scenario."""
         under = spec["on"]
         makers = {"loop": self._loop, "brd": self._take_brd, "scsi_debug": self._take_debug,
                   "null_blk": self._null_blk}
-        device = makers[_base_kind(under)](name, spec["size"], under.get("block_size", 512))
+        device = makers[_base_kind(under)](name, spec["size"], under)
         return self._linear(name, device) if under["type"] == "dm" else device
 
-    def _take_brd(self, name: str, size: int, block_size: int) -> Device:
+    def _take_brd(self, name: str, size: int, under: dict[str, Any]) -> Device:
         node = self._brd.pop(0)
         return Device(node, size_of(node), base=node)
 
-    def _take_debug(self, name: str, size: int, block_size: int) -> Device:
+    def _take_debug(self, name: str, size: int, under: dict[str, Any]) -> Device:
         node = self._debug.pop(0)
-        return Device(node, size_of(node), base=node)
+        return Device(node, size_of(node), [lambda: configfs.write(_DEBUG / "add_host", "-1")], base=node)
 
-    def _loop(self, name: str, size: int, block_size: int) -> Device:
+    def _loop(self, name: str, size: int, under: dict[str, Any]) -> Device:
         path = self.folder / f"{name}.loop"
         make_file(path, size)
-        node = attach_loop(path, block_size)
+        node = attach_loop(path, under.get("block_size", 512))
         return Device(node, size, [lambda: remove_file(path), lambda: detach_loop(node)], base=node)
 
-    def _null_blk(self, name: str, size: int, block_size: int) -> Device:
-        folder = _NULLB / f"lab_{name}"
+    def _null_blk(self, name: str, size: int, under: dict[str, Any]) -> Device:
+        folder = null_blk_folder(name)
         if not _NULLB.is_dir():
             raise Skip("null_blk has no configfs directory nullb")
         configfs.make(folder)
-        for attribute, value in (("size", size >> 20), ("blocksize", block_size), ("memory_backed", 1),
-                                 ("discard", 1), ("power", 1)):
-            configfs.write(folder / attribute, str(value))
+        wanted = {"size": size >> 20, "blocksize": under.get("block_size", 512), "memory_backed": 1, "discard": 1,
+                  **(under.get("parameters") or {}), "power": 1}
+        for attribute, value in wanted.items():
+            if configfs.missing(folder / attribute):
+                os.rmdir(folder)
+                raise Skip(f"this kernel's null_blk has no attribute {attribute}")
+            configfs.write(folder / attribute, spell(value))
         # Named by its directory since 5.19, by its index before.
         names = (folder.name, "nullb" + configfs.read_text(folder / "index"))
         node = wait(lambda: next((f"/dev/{n}" for n in names if os.path.exists(f"/dev/{n}")), None),
@@ -151,6 +166,11 @@ class Workshop:
         node = dm.create(mapping, linear(below.node, below.sectors))
         wait(lambda: os.path.exists(node), self.deadline, f"{node}")
         return Device(str(node), below.size, [*below.undo, lambda: dm.remove(mapping)], mapping, below.node)
+
+
+def null_blk_folder(name: str) -> Path:
+    """Where the null_blk device of a backstore is in configfs."""
+    return _NULLB / f"lab_{name}"
 
 
 def linear(node: str, sectors: int) -> list[dm.Row]:

@@ -1,14 +1,17 @@
-"""`lun`, `target`, `inject`, `clear`, `module`: what changes while I/O may run."""
+"""`lun`, `target`, `backstore`, `inject`, `clear`, `module`: what changes while I/O may run."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from lab.guest import blockdev, configfs, dm, modules
-from lab.guest.lio import Backstore
+from lab.guest import configfs, faults_disk, faults_dm, faults_file, faults_system, faults_tcmu, modules
+from lab.guest.injection import FAULTS, Order
 from lab.guest.observation import Observation, Refused
 from lab.guest.registry import driver
 from lab.guest.session import Session
+
+# Each registers its faults when it is imported.
+FAULT_MODULES = (faults_disk, faults_dm, faults_file, faults_system, faults_tcmu)
 
 
 @driver("lun")
@@ -28,6 +31,19 @@ def lun(session: Session, deadline: float, *, action: str, target: str = "target
     return {"ok": True}
 
 
+@driver("backstore")
+def backstore(session: Session, deadline: float, *, action: str, backstore: str) -> Observation:
+    """Take a backstore away, or make it again."""
+    where = session.backstore(backstore)
+    if action == "add":
+        session.configuration.make_backstore(where)
+        return {"ok": True}
+    session.configuration.remove_backstore(where)
+    if where.spec["type"] == "ramdisk":
+        where.ledger = None  # its pages go with it; the new one's are zeros
+    return {"ok": True}
+
+
 @driver("target")
 def target(session: Session, deadline: float, *, action: str, target: str = "target") -> Observation:
     """Remove a target with all it has, make it again, or switch its transport off and on."""
@@ -42,62 +58,33 @@ def target(session: Session, deadline: float, *, action: str, target: str = "tar
 
 
 @driver("inject")
-def inject(session: Session, deadline: float, *, fault: str, on: str, sectors: Any = None) -> Observation:
+def inject(session: Session, deadline: float, *, fault: str, on: str | None = None, sectors: Any = None,
+           mode: str | None = None, byte: int | None = None, up: float | None = None, down: float | None = None,
+           delay: float | None = None, only: str | None = None, parameters: dict[str, Any] | None = None,
+           rule: str | None = None, keep: int | None = None, leave: int | None = None, time: float | None = None,
+           cache: str | None = None, command: str | None = None, opcode: int | None = None, lba: Any = None,
+           times: int | None = None, sense: str | None = None, information: int | None = None,
+           status: str | None = None, drop: bool | None = None, ring: str | None = None) -> Observation:
     """Switch a fault on, beside those that are on already."""
-    backstore = session.backstore(on)
-    if fault in backstore.faults:
-        raise Refused(f"{fault} is already on for {on}")
-    backstore.faults[fault] = [tuple(s) for s in sectors] if sectors else None
-    try:
-        _apply(backstore)
-    except (OSError, Refused):
-        del backstore.faults[fault]
-        raise
+    given = {"sectors": [tuple(s) for s in sectors or ()], "mode": mode, "byte": byte, "up": up, "down": down,
+             "delay": delay, "only": only, "parameters": parameters, "rule": rule, "keep": keep, "leave": leave,
+             "time": time, "cache": cache, "command": command, "opcode": opcode, "lba": lba, "times": times,
+             "sense": sense, "information": information, "status": status, "drop": drop, "ring": ring}
+    if (fault, on) in session.faults and not FAULTS[fault].adds:
+        raise Refused(f"{fault} is already on" + (f" for {on}" if on else ""))
+    options = {key: value for key, value in given.items() if value not in (None, {}, [])}
+    order = Order(fault, options, session.backstore(on) if on else None)
+    session.faults[fault, on] = FAULTS[fault].inject(order)
     return {"ok": True}
 
 
 @driver("clear")
-def clear(session: Session, deadline: float, *, fault: str, on: str) -> Observation:
+def clear(session: Session, deadline: float, *, fault: str, on: str | None = None) -> Observation:
     """Switch a fault off; others stay."""
-    backstore = session.backstore(on)
-    if fault not in backstore.faults:
-        raise Refused(f"{fault} is not on for {on}")
-    del backstore.faults[fault]
-    _apply(backstore)
+    if (fault, on) not in session.faults:
+        raise Refused(f"{fault} is not on" + (f" for {on}" if on else ""))
+    session.faults.pop((fault, on))()
     return {"ok": True}
-
-
-def _apply(backstore: Backstore) -> None:
-    """The dm table and state that the backstore's faults ask for."""
-    device = backstore.device
-    if device is None or device.mapping is None:
-        raise Refused(f"backstore {backstore.name} has no dm device under it; give it on: {{type: dm}}")
-    rows = blockdev.linear(device.base, device.sectors)
-    if "dm-error" in backstore.faults:
-        rows = with_errors(device.base, device.sectors, backstore.faults["dm-error"])
-    if "dm-suspend" in backstore.faults:
-        dm.suspend(device.mapping)
-    else:
-        dm.load(device.mapping, rows)
-
-
-def with_errors(node: str, sectors: int, bad: list[tuple[int, int]] | None) -> list[dm.Row]:
-    """A linear table whose `bad` sectors (inclusive ranges; None: all) end in an I/O error."""
-    holes = sorted(bad) if bad else [(0, sectors - 1)]
-    if holes[-1][1] >= sectors:
-        raise Refused(f"sector {holes[-1][1]} is beyond the end: the device has {sectors} sectors")
-    rows: list[dm.Row] = []
-    at = 0
-    for first, last in holes:
-        if first < at:
-            raise Refused(f"sectors {first}-{last} overlap another range")
-        if first > at:
-            rows.append((at, first - at, "linear", f"{blockdev.numbers(node)} {at}"))
-        rows.append((first, last + 1 - first, "error", ""))
-        at = last + 1
-    if at < sectors:
-        rows.append((at, sectors - at, "linear", f"{blockdev.numbers(node)} {at}"))
-    return rows
 
 
 @driver("module")

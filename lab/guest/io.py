@@ -1,4 +1,4 @@
-"""`write` and `verify`: every block through the LUN's disk, or by READ(16)/WRITE(16), held against the ledger."""
+"""`write`, `read`, `verify`: every block through the LUN's disk or by READ(16)/WRITE(16), held against the ledger."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import contextlib
 import mmap
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
-from lab.guest import clock, sg
+from lab.guest import clock, disks, sg
 from lab.guest.disks import Disk
-from lab.guest.ledger import Content, Ledger, Ranges, Tally
+from lab.guest.ledger import Content, Ledger, Ranges, Rules, Tally
 from lab.guest.observation import Observation, Refused, of_oserror
 from lab.guest.registry import driver
 from lab.guest.session import Session
@@ -86,11 +86,13 @@ class SgLane:
 def _lanes(disk: Disk, via: str, mode: int, transfer: int, depth: int) -> Iterator[list[Lane]]:
     size = disk.block_size
     if via == "sg":
-        with sg.opened(disk.sg) as fd:
+        with disks.generic(disk) as fd:
             yield [SgLane(fd, size, disk.timeout_s) for _ in range(depth)]
         return
-    fd = os.open(disk.node, mode | os.O_DIRECT | os.O_CLOEXEC)
+    node = disk.node
+    fd = os.open(node, mode | os.O_DIRECT | os.O_CLOEXEC)
     try:
+        disks.same(node, disk.node)
         yield [BlockLane(fd, size, transfer) for _ in range(depth)]
     finally:
         os.close(fd)
@@ -185,12 +187,37 @@ def write(session: Session, deadline: float, *, lun: str, blocks: Any = None, pa
     return {"ok": True, **(failures.first or {}), "blocks": tally.counts}
 
 
+@driver("read")
+def read(session: Session, deadline: float, *, lun: str, blocks: Any = None, transfer: int = 64, depth: int = 1,
+         via: str = "block") -> Observation:
+    """Read the blocks and look only at how each command ends. Goes on after a failed one, as `write` does."""
+    ranges, disk = _ranges(session.ledger(lun), blocks), session.disk(lun)
+    tally, failures, lock = Tally(), _Failures(deadline, session.stopping), threading.Lock()
+
+    def fetch(lane: Lane, lba: int, count: int) -> None:
+        try:
+            lane.read(lba, count)
+        except (OSError, Refused) as error:
+            with lock:
+                failures.add(error, f"read of blocks {lba}-{lba + count - 1}")
+                tally.add("failed", count)
+        else:
+            with lock:
+                tally.add("read", count)
+
+    with _lanes(disk, via, os.O_RDONLY, transfer, depth) as lanes:
+        _share(lanes, ranges.transfers(transfer), fetch, failures)
+    return {"ok": True, **(failures.first or {}), "blocks": tally.counts}
+
+
 @driver("verify")
 def verify(session: Session, deadline: float, *, lun: str, blocks: Any = None, allow_changed: Any = (),
-           zero: Any = (), transfer: int = 64, via: str = "block") -> Observation:
+           zero: Any = (), acknowledged: Sequence[str] = ("new",), failed: Sequence[str] = ("new", "old"),
+           in_flight: Sequence[str] = ("new", "old"), transfer: int = 64, via: str = "block") -> Observation:
     """Read the blocks and judge each. A refused transfer is read again block by block: which ones are unreadable?"""
     ledger, disk = session.ledger(lun), session.disk(lun)
-    ranges, changed, zeros = _ranges(ledger, blocks), Ranges(allow_changed), Ranges(zero)
+    ranges, zeros = _ranges(ledger, blocks), Ranges(zero)
+    rules = Rules(Ranges(allow_changed), zeros, frozenset(acknowledged), frozenset(failed), frozenset(in_flight))
     if outside := [pair for pair in zero if not ranges.holds(*pair)]:
         raise Refused(f"zero: blocks {outside[0][0]}-{outside[0][1]} are not among those that are verified")
     tally, failures = Tally(), _Failures(deadline, session.stopping)
@@ -208,7 +235,7 @@ def verify(session: Session, deadline: float, *, lun: str, blocks: Any = None, a
             failures.add(error, f"read of block {lba}")
             tally.bad("unreadable", lba, f"unreadable: {error}")
             return
-        ledger.judge(lba, data, before, tally, changed=changed, zero=zeros)
+        ledger.judge(lba, data, before, tally, rules)
 
     with _lanes(disk, via, os.O_RDONLY, transfer, 1) as lanes:
         _share(lanes, ranges.transfers(transfer), look, failures)

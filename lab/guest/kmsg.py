@@ -94,10 +94,10 @@ class KernelLog:
             self._messages += [record.text for record in self._reader if record.facility == 0]
             return list(self._messages)
 
-    def find(self, pattern: str) -> str | None:
-        """The first message that a regular expression is found in."""
+    def find(self, pattern: str, since: int = 0) -> str | None:
+        """The first message that a regular expression is found in. `since` leaves out so many of the first ones."""
         expression = re.compile(pattern)
-        return next((m for m in self.messages() if expression.search(m)), None)
+        return next((m for m in self.messages()[since:] if expression.search(m)), None)
 
     def close(self) -> None:
         with self._lock:

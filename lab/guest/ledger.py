@@ -38,7 +38,7 @@ class Pending:
 
 @dataclass
 class Tally:
-    """Counts of judged blocks, and the first bad ones."""
+    """Counts of judged blocks, and the first that are not as they must be."""
 
     counts: dict[str, int] = field(default_factory=dict)
     first_bad: list[dict[str, object]] = field(default_factory=list)
@@ -53,7 +53,7 @@ class Tally:
 
     @property
     def ok(self) -> bool:
-        return not any(self.counts.get(kind) for kind in ("lost", "torn", "foreign", "unreadable"))
+        return not self.first_bad
 
 
 class Ledger:
@@ -86,7 +86,8 @@ class Ledger:
         return b"".join([self._record(at, generation) * copies for at in range(lba, lba + count)])
 
     def _record(self, lba: int, generation: int) -> bytes:
-        head = _HEAD.pack(MAGIC, generation, lba, self._seed, self._tag)
+        # A command may name a block that no LUN can have, such as the one after 2^64 - 1.
+        head = _HEAD.pack(MAGIC, generation, lba & (1 << 64) - 1, self._seed, self._tag)
         return head + zlib.crc32(head).to_bytes(4, "little")
 
     def begin(self, lba: int, contents: list[Content]) -> Pending:
@@ -153,8 +154,7 @@ class Ledger:
         with self._lock:
             return self._current[lba:lba + count]
 
-    def judge(self, lba: int, data: bytes, before: list[Content], tally: Tally, *,
-              changed: Ranges, zero: Ranges) -> None:
+    def judge(self, lba: int, data: bytes, before: list[Content], tally: Tally, rules: Rules) -> None:
         """Hold what was read from `lba` on against the ledger and count it in `tally`.
 
         `before` is `contents()` from before the read: a write that ended during the read may not be in the data.
@@ -163,7 +163,7 @@ class Ledger:
         with self._lock:
             current = self._current[lba:lba + count]
             pending = [p for p in self._pending if p.first < lba + count and lba <= p.last]
-        if not pending and not changed.touch(lba, count) and not zero.touch(lba, count):
+        if not pending and not rules.touch(lba, count):
             first = current[0]
             if isinstance(first, int) and current.count(first) == count \
                     and data == self.run(lba, count, first):
@@ -175,25 +175,37 @@ class Ledger:
                 tally.add("old")
                 continue
             self._judge_block(at, data[index * size:(index + 1) * size], current[index],
-                              [p for p in pending if p.first <= at <= p.last], tally, changed, zero)
+                              [p for p in pending if p.first <= at <= p.last], tally, rules)
 
     def _judge_block(self, lba: int, data: bytes, current: Content, pending: list[Pending], tally: Tally,
-                     changed: Ranges, zero: Ranges) -> None:
-        if lba in zero:
+                     rules: Rules) -> None:
+        if lba in rules.zero:
             if data == self._zeros:
                 tally.add("zero")
             else:
                 tally.bad("foreign", lba, f"not zeros but {self.name(lba, data)}")
-        elif lba in changed or current is None or any(p.content(lba) is None for p in pending):
+        elif lba in rules.changed or current is None or any(p.content(lba) is None for p in pending):
             tally.add("changed")
-        elif self._is(lba, data, current):
-            tally.add("old" if pending else "zero" if current == ZERO else "new")
-            self._settle(lba, current, pending)
-        elif found := next((p for p in pending if self._is(lba, data, p.content(lba))), None):
-            tally.add("new")
-            self._settle(lba, found.content(lba), pending)
         else:
-            self._judge_bad(lba, data, current, tally)
+            state, content = self._state(lba, data, current, pending)
+            if state == "zero" or state in rules.allowed(pending):
+                tally.add(state)
+                if state in ("new", "old", "zero"):
+                    self._settle(lba, content, pending)
+            else:
+                tally.bad(state, lba, self._told(lba, data, state, current, pending))
+
+    def _state(self, lba: int, data: bytes, current: Content, pending: list[Pending]) -> tuple[str, Content]:
+        """What a block is, and its content where that is a known one. Zeros that nobody wrote over are `zero`."""
+        if self._is(lba, data, current):
+            return "old" if pending else "zero" if current == ZERO else "new", current
+        if found := next((p for p in pending if self._is(lba, data, p.content(lba))), None):
+            return "new", found.content(lba)
+        kinds = {self._kind(lba, data[i:i + RECORD]) for i in range(0, len(data), RECORD)}
+        if len(kinds) > 1 and any(isinstance(kind, int) and kind > 0 for kind in kinds):
+            return "torn", None
+        one = len(kinds) == 1 and isinstance(next(iter(kinds)), int)
+        return "lost" if one and (current != ZERO or pending) else "foreign", None
 
     def _settle(self, lba: int, content: Content, pending: list[Pending]) -> None:
         """What was once read after a failed write must stay; a change after that is a fault."""
@@ -204,17 +216,13 @@ class Ledger:
                 self._current[lba] = content
                 self._forget_failed(lba, lba)
 
-    def _judge_bad(self, lba: int, data: bytes, current: Content, tally: Tally) -> None:
-        wanted = f"generation {current}" if isinstance(current, int) and current else \
-            "zeros" if current == ZERO else "the bytes that were sent"
-        found = self.name(lba, data)
-        kinds = {self._kind(lba, data[i:i + RECORD]) for i in range(0, len(data), RECORD)}
-        if len(kinds) > 1 and any(isinstance(kind, int) and kind > 0 for kind in kinds):
-            tally.bad("torn", lba, f"{found} instead of {wanted}")
-        elif len(kinds) == 1 and isinstance(next(iter(kinds)), int) and current != ZERO:
-            tally.bad("lost", lba, f"{found} instead of {wanted}")
-        else:
-            tally.bad("foreign", lba, f"{found} instead of {wanted}")
+    def _told(self, lba: int, data: bytes, state: str, current: Content, pending: list[Pending]) -> str:
+        found, wanted = self.name(lba, data), _named(current)
+        if state in ("new", "old"):  # right by itself, but not what the scenario says
+            return f"{found}, which is {state}"
+        if pending:
+            wanted += "".join(f" or {word}" for word in dict.fromkeys(_named(p.content(lba)) for p in pending))
+        return f"{found} instead of {wanted}"
 
     def _is(self, lba: int, data: bytes, content: Content) -> bool:
         return data == (self.block(lba, content) if isinstance(content, int) else content)
@@ -275,3 +283,30 @@ class Ranges:
     @property
     def last(self) -> int:
         return max((last for _, last in self._ranges), default=-1)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a verify lets blocks be: anything in `changed`, only zeros in `zero`, else by how their last write ended."""
+
+    changed: Ranges = field(default_factory=lambda: Ranges(None))
+    zero: Ranges = field(default_factory=lambda: Ranges(None))
+    acknowledged: frozenset[str] = frozenset({"new"})
+    failed: frozenset[str] = frozenset({"new", "old"})
+    in_flight: frozenset[str] = frozenset({"new", "old"})
+
+    def allowed(self, pending: list[Pending]) -> frozenset[str]:
+        """The states of a block with these writes, that were begun and not acknowledged."""
+        if not pending:
+            return self.acknowledged
+        return self.in_flight if any(p.in_flight for p in pending) else self.failed
+
+    def touch(self, lba: int, count: int) -> bool:
+        """Whether there is more to say of these blocks than that they are new."""
+        return "new" not in self.acknowledged or self.changed.touch(lba, count) or self.zero.touch(lba, count)
+
+
+def _named(content: Content) -> str:
+    if content is None:
+        return "anything"
+    return "the bytes that were sent" if isinstance(content, bytes) else f"generation {content}" if content else "zeros"

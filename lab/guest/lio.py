@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from lab.guest import configfs
-from lab.guest.blockdev import Device
+from lab.guest.blockdev import Device, scsi_address
 from lab.guest.ledger import Ledger
 from lab.guest.observation import Refused, Skip, errno_name
+from lab.guest.tcmu import Handler
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 # Made by the kernel with their parents, and not removable.
 _DEFAULT = {"discovery_auth", "statistics", "default_lu_gp", "default_tg_pt_gp"}
-_PLUGIN = {"ramdisk": "rd_mcp", "fileio": "fileio", "iblock": "iblock"}
+_PLUGIN = {"ramdisk": "rd_mcp", "fileio": "fileio", "iblock": "iblock", "pscsi": "pscsi", "tcmu": "user"}
+_MODULE = {"fileio": "target_core_file", "tcmu": "target_core_user"}
 
 
 @dataclass
@@ -30,9 +32,9 @@ class Backstore:
     path: str
     device: Device | None = None
     file: Path | None = None
+    handler: Handler | None = None
     undo: list[Callable[[], None]] = field(default_factory=list)
     ledger: Ledger | None = None
-    faults: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -76,22 +78,31 @@ class Configuration:
         """Create, configure and enable a backstore, then write serial and attributes, before any LUN is linked."""
         folder = self.root / backstore.path
         self._make_hba(folder.parent, backstore.spec["type"])
+        if backstore.spec.get("hba_mode"):
+            configfs.write(folder.parent / "hba_mode", "1")
         configfs.make(folder)
         configfs.write(folder / "control", self._control(backstore))
         if backstore.device is not None:
             configfs.write(folder / "udev_path", backstore.device.node)
         configfs.write(folder / "enable", "1")
-        configfs.write(folder / "wwn/vpd_unit_serial", backstore.spec.get("serial") or serial(backstore.name))
+        if backstore.spec["type"] != "pscsi":  # that has its disk's own (target_wwn_vpd_unit_serial_store refuses)
+            configfs.write(folder / "wwn/vpd_unit_serial", backstore.spec.get("serial") or serial(backstore.name))
         # After enable: before it, 6.1 oopses on emulate_tpu (fixed by 4cbec7e89a41).
         for attribute, value in (backstore.spec.get("attributes") or {}).items():
             self._write_attribute(folder / "attrib", attribute, value)
+
+    def remove_backstore(self, backstore: Backstore) -> None:
+        """Remove a backstore and its HBA. OSError (EBUSY) while it is linked."""
+        folder = self.root / backstore.path
+        configfs.remove(folder)
+        configfs.remove(folder.parent)
 
     def _make_hba(self, folder: Path, kind: str) -> None:
         try:
             configfs.make(folder)
         except OSError as error:
             raise Skip(f"{kind} backstores cannot be made: {errno_name(error.errno)} "
-                       f"(module target_core_{'file' if kind == 'fileio' else kind})") from None
+                       f"(module {_MODULE.get(kind, f'target_core_{kind}')})") from None
 
     @staticmethod
     def _write_attribute(folder: Path, attribute: str, value: object) -> None:
@@ -112,7 +123,15 @@ class Configuration:
             flags = [name for name, key in (("fd_buffered_io=1", "buffered"), ("fd_async_io=1", "asynchronous"))
                      if spec.get(key)]
             return ",".join([f"fd_dev_name={backstore.file}", f"fd_dev_size={spec['size']}", *flags])
+        if spec["type"] == "tcmu":
+            # Without it a daemon that listens on netlink, and may be there, would be waited for.
+            given = {"nl_reply_supported": -1, **(spec.get("control") or {})}
+            return ",".join([f"dev_size={spec['size']}", *(f"{key}={value}" for key, value in given.items())])
         assert backstore.device is not None
+        if spec["type"] == "pscsi":
+            host, channel, target, lun = scsi_address(backstore.device.node)
+            place = f"scsi_channel_id={channel},scsi_target_id={target},scsi_lun_id={lun}"
+            return place if spec.get("hba_mode") else f"scsi_host_id={host},{place}"
         return f"udev_path={backstore.device.node}" + (",readonly=1" if spec.get("readonly") else "")
 
     def make_target(self, target: Target) -> None:
@@ -224,5 +243,5 @@ def _try(action: Callable[[], None], doing: str, problems: list[OSError]) -> Non
 
 
 def plugin(kind: str) -> str:
-    """The HBA directory's name without its number: rd_mcp, fileio, iblock."""
+    """The HBA directory's name without its number: rd_mcp, fileio, iblock, pscsi."""
     return _PLUGIN[kind]

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from lab.guest import clock, program
 from lab.guest.configfs import directories, entries, read_text
+from lab.guest.settings import spell
 
 # Kept equal to lab.scenario.objects.MODULES_OF_TYPE (a test compares them).
 MODULES_OF_TYPE: Mapping[str, tuple[str, ...]] = {
     "ramdisk": (), "fileio": ("target_core_file",), "iblock": ("target_core_iblock",),
+    "pscsi": ("target_core_pscsi",), "tcmu": ("target_core_user",),
     "loop": ("loop",), "brd": ("brd",), "scsi_debug": ("scsi_debug",), "null_blk": ("null_blk",), "dm": ("dm_mod",),
 }
 ALWAYS = ("target_core_mod", "tcm_loop", "sd_mod", "sg")
@@ -26,7 +28,8 @@ _EVIDENCE = {
     "scsi_debug": "/sys/bus/pseudo/drivers/scsi_debug", "sd_mod": "/sys/bus/scsi/drivers/sd",
     "sg": "/sys/class/scsi_generic",
 }
-_SYMBOLS = {"target_core_file": "fd_alloc_device", "target_core_iblock": "iblock_alloc_device"}
+_SYMBOLS = {"target_core_file": "fd_alloc_device", "target_core_iblock": "iblock_alloc_device",
+            "target_core_pscsi": "pscsi_alloc_device"}
 _SYS = Path("/sys/module")
 
 
@@ -41,10 +44,15 @@ def removable(name: str) -> bool:
     return (_SYS / name / "refcnt").exists()
 
 
+def built_in(name: str) -> bool:
+    """Whether it is there, and not as a module."""
+    return present(name) and not removable(name)
+
+
 def load(name: str, parameters: Mapping[str, object] | Sequence[str] = (), *, deadline: float) -> str | None:
     """Load a module with its parameters; None, or why it cannot be had."""
     if isinstance(parameters, Mapping):
-        parameters = [f"{key}={_spell(value)}" for key, value in parameters.items()]
+        parameters = [f"{key}={spell(value)}" for key, value in parameters.items()]
     if not parameters and present(name):
         return None
     done = program.run(["modprobe", name, *parameters], deadline=deadline)
@@ -53,16 +61,18 @@ def load(name: str, parameters: Mapping[str, object] | Sequence[str] = (), *, de
     return done.last_words()
 
 
+def has(name: str, parameters: Mapping[str, object]) -> bool:
+    """Whether a module has these values, as far as it shows them in sysfs."""
+    shown = {path.name: read_text(path) for key in parameters if (path := _SYS / name / "parameters" / key).exists()}
+    return all({"Y": "1", "N": "0"}.get(text, text) == spell(parameters[key]) for key, text in shown.items())
+
+
 def _symbol(name: str) -> bool:
     wanted = _SYMBOLS.get(name)
     if wanted is None:
         return False
     with open("/proc/kallsyms") as file:
         return any(f" {wanted}\n" in line for line in file)
-
-
-def _spell(value: object) -> str:
-    return str(int(value)) if isinstance(value, bool) else str(value)
 
 
 def unload(name: str, *, deadline: float) -> str | None:

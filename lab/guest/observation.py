@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 from typing import Any
 
 Observation = dict[str, Any]
@@ -20,11 +21,12 @@ class Refused(Exception):
 
 
 class Skip(Exception):
-    """This kernel or machine lacks what the scenario needs; every reason at once."""
+    """This kernel or machine lacks what the scenario needs; every reason at once. `boot`: kernel parameters of a boot
+    that would have it."""
 
-    def __init__(self, *reasons: str) -> None:
+    def __init__(self, *reasons: str, boot: Sequence[str] = ()) -> None:
         super().__init__("; ".join(reasons))
-        self.reasons = list(reasons)
+        self.reasons, self.boot = list(reasons), list(boot)
 
 
 def errno_name(number: int | None) -> str:

@@ -8,8 +8,9 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lab.guest import clock
 from lab.guest.observation import Refused
@@ -30,6 +31,14 @@ class Finished:
         return lines[-1].strip() if lines else "it printed nothing"
 
 
+@dataclass(frozen=True)
+class Heard:
+    """What a program printed, each line with the second in which it came; `exit` is None where it was too slow."""
+
+    exit: int | None
+    lines: list[tuple[float, str]] = field(default_factory=list)
+
+
 def which(name: str) -> str | None:
     """The path of a program; /sbin is looked at too."""
     return shutil.which(name, path=os.environ.get("PATH", "") + ":" + PATH)
@@ -42,14 +51,7 @@ def run(argv: Sequence[str], *, deadline: float, stdin: str = "",
 
     A program that cannot be killed (it sleeps uninterruptibly) is left behind, so that the agent never hangs on it.
     """
-    path = which(argv[0])
-    if path is None:
-        raise Refused(f"{argv[0]}: there is no such program in the guest", errno="ENOENT")
-    child = subprocess.Popen([path, *argv[1:]], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE, start_new_session=True,
-                             env={**os.environ, "PATH": PATH, "LC_ALL": "C"})
-    with contextlib.suppress(OSError), open(f"/proc/{child.pid}/oom_score_adj", "w") as file:
-        file.write("0")  # the agent's own -1000 is inherited
+    child = _start(argv, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
     given: bytes | None = stdin.encode()
     while True:
         left = max(0.05, deadline - clock.now())
@@ -65,8 +67,46 @@ def run(argv: Sequence[str], *, deadline: float, stdin: str = "",
     return Finished(child.returncode, out.decode(errors="surrogateescape"), err.decode(errors="surrogateescape"))
 
 
-def _kill(child: subprocess.Popen[bytes]) -> None:
+def listen(argv: Sequence[str], *, deadline: float, folder: str, stopping: threading.Event) -> Heard:
+    """Run a program in a folder to its end, and keep when each line came; stdout and stderr are one.
+
+    As `run`, but one that is too slow is no error: what it said until then counts.
+    """
+    child, heard, began = _start(
+        argv, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, folder=folder), [], time.monotonic()
+
+    def read() -> None:
+        for raw in child.stdout or ():
+            heard.append((time.monotonic() - began, raw.decode(errors="replace").rstrip("\n")))
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    while reader.is_alive() and clock.now() < deadline and not stopping.is_set():
+        reader.join(0.2)
+    late = reader.is_alive()
+    if late:
+        _kill(child, reader)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(timeout=2)
+    return Heard(None if late else child.returncode, list(heard))
+
+
+def _start(argv: Sequence[str], *, stdin: int, stderr: int, folder: str = "/") -> subprocess.Popen[bytes]:
+    path = which(argv[0])
+    if path is None:
+        raise Refused(f"{argv[0]}: there is no such program in the guest", errno="ENOENT")
+    child = subprocess.Popen([path, *argv[1:]], stdin=stdin, stdout=subprocess.PIPE, stderr=stderr,
+                             start_new_session=True, cwd=folder, env={**os.environ, "PATH": PATH, "LC_ALL": "C"})
+    with contextlib.suppress(OSError), open(f"/proc/{child.pid}/oom_score_adj", "w") as file:
+        file.write("0")  # the agent's own -1000 is inherited
+    return child
+
+
+def _kill(child: subprocess.Popen[bytes], reader: threading.Thread | None = None) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
     with contextlib.suppress(subprocess.TimeoutExpired):
-        child.communicate(timeout=2)
+        if reader is None:
+            child.communicate(timeout=2)
+        else:
+            reader.join(2)

@@ -11,6 +11,7 @@ from lab.guest.ledger import Ledger
 from lab.guest.observation import Observation, Refused, errno_name
 from lab.guest.registry import driver
 from lab.guest.session import Session
+from lab.guest.settings import spell
 
 _READS = ("read", "randread")
 _TEXT_LIMIT = 64 << 10
@@ -23,7 +24,7 @@ def fio(session: Session, deadline: float, *, lun: str, options: dict[str, Any])
     given = {"name": "lab", "filename": disk.node, "direct": 1, "ioengine": "libaio", **options}
     if given.get("rw", given.get("readwrite", "read")) not in _READS:
         _forget(ledger, options)
-    argv = ["fio", "--output-format=json", *(f"--{key}={_spell(value)}" for key, value in given.items())]
+    argv = ["fio", "--output-format=json", *(f"--{key}={spell(value)}" for key, value in given.items())]
     done = program.run(argv, deadline=deadline, stopping=session.stopping)
     error, text = _report(done.stdout)
     seen: Observation = {"ok": done.exit == 0 and not error, "exit": done.exit, "text": text}
@@ -34,10 +35,6 @@ def fio(session: Session, deadline: float, *, lun: str, options: dict[str, Any])
         seen["problem"] = f"fio failed (exit {done.exit}): {first or done.last_words()}"[:500]
         seen["text"] = (text + "\n" + done.stderr)[:_TEXT_LIMIT].strip()
     return seen
-
-
-def _spell(value: Any) -> str:
-    return str(int(value)) if isinstance(value, bool) else str(value)
 
 
 def _forget(ledger: Ledger, options: dict[str, Any]) -> None:

@@ -2,46 +2,52 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
-from lab.guest import sg
-from lab.guest.ledger import Content, Ledger, Pending
+from lab.guest import disks, effects, sg
+from lab.guest.effects import Change
+from lab.guest.ledger import Ledger
 from lab.guest.observation import Observation, Refused
 from lab.guest.registry import driver
 from lab.guest.session import Session
+from lab.t10 import answers
 from lab.t10.cdbs import Built
 from lab.t10.commands import build
-from lab.t10.fields import parse_descriptor
+from lab.t10.fields import parse_number
 from lab.t10.sense import decode, describe
 from lab.t10.status import host_status_name, status_name
 from lab.wire import DATA_LIMIT
 
 _UNIT_ATTENTION = 6
-_WRITES = ("write6", "write10", "write12", "write16", "write_and_verify10", "write_and_verify16")
-_SAME = ("write_same10", "write_same16")
 
 
 @driver("scsi")
 def scsi(session: Session, deadline: float, *, lun: str, command: str | None = None, cdb: str | None = None,
          lba: int | None = None, blocks: int | None = None, arguments: dict[str, Any] | None = None,
          data: dict[str, Any] | None = None, write: dict[str, Any] | None = None, receive: int | None = None,
-         keep_attention: bool = False) -> Observation:
+         page_offset: int | None = None, source: str | None = None, destination: str | None = None,
+         abort_after: float | None = None, keep_attention: bool = False) -> Observation:
     """Send one command. Any end of it that SCSI defines is an observation; ok is GOOD (or CONDITION MET)."""
     disk = session.disk(lun)
-    with sg.opened(disk.sg) as fd:
+    with disks.generic(disk) as fd:
         order = _Order(session, lun, fd, int(disk.timeout_s * 1000))
         if command is None:
             assert cdb is not None
             built = Built(bytes.fromhex(cdb), receive=0 if data else receive or 0)
         else:
-            built = build(command, lba=lba, blocks=blocks, arguments=arguments or {}, block_size=order.block_size)
+            arguments = dict(arguments or {})
+            if command == "extended_copy":
+                arguments = order.named_units(arguments, source, destination)
+            built = build(command, lba=lba, blocks=blocks, arguments=arguments, block_size=order.block_size)
         if not keep_attention:
             order.clear_attention()
         payload = order.payload(command, built, lba or 0, blocks, data, write)
-        begun = order.begin(command, lba or 0, blocks, arguments or {}, payload)
+        begun = order.begin(command, lba or 0, blocks, arguments or {}, payload, source, destination)
         size = built.receive if receive is None else receive
+        timeout_ms = order.timeout_ms if abort_after is None else int(abort_after * 1000)
         try:
-            answer = sg.command(fd, built.cdb, send=payload, receive=size, timeout_ms=order.timeout_ms)
+            answer = order.send(built.cdb, payload, size, page_offset, timeout_ms)
         except OSError:
             order.end(begun, None, hint=False)
             raise
@@ -93,6 +99,19 @@ class _Order:
             if sense is None or sense.key != _UNIT_ATTENTION:
                 return
 
+    def send(self, cdb: bytes, payload: bytes, receive: int, page_offset: int | None,
+             timeout_ms: int) -> sg.Answer:
+        """The command, its data copied by /dev/sgN, or in the very pages of a buffer that begins at `page_offset`.
+
+        /dev/sdX maps the pages of the caller where their alignment lets it; it is opened for reading, so that nobody
+        probes the disk anew when it is closed.
+        """
+        if page_offset is None:
+            return sg.command(self.fd, cdb, send=payload, receive=receive, timeout_ms=timeout_ms)
+        with sg.opened(self.session.disk(self.lun).node, os.O_RDONLY) as fd:
+            return sg.command(fd, cdb, send=payload, receive=receive, timeout_ms=timeout_ms,
+                              page_offset=page_offset)
+
     def payload(self, command: str | None, built: Built, lba: int, blocks: int | None,
                 data: dict[str, Any] | None, write: dict[str, Any] | None) -> bytes:
         """The data-out bytes: the scenario's, the command's parameter list, or the ledger's blocks."""
@@ -106,7 +125,7 @@ class _Order:
             return built.data_out
         if not built.send:
             return b""
-        return self._make({"ledger": True} if command in _WRITES else {"fill": 0}, built.send, lba)
+        return self._make({"ledger": True} if command in effects.WRITES else {"fill": 0}, built.send, lba)
 
     def _make(self, source: dict[str, Any], default: int, lba: int) -> bytes:
         length = default if source.get("length") is None else int(source["length"])
@@ -140,61 +159,55 @@ class _Order:
             self._ledger = self.session.ledger(self.lun)
         return self._ledger
 
+    def named_units(self, arguments: dict[str, Any], source: str | None, destination: str | None) -> dict[str, Any]:
+        """EXTENDED COPY: the arguments with the NAA designators of both LUNs; what the scenario gives itself stays."""
+        for name, lun in (("source_naa", source), ("destination_naa", destination)):
+            if name not in arguments:
+                arguments[name] = f"0x{self._designator(lun or self.lun)}"
+        return arguments
+
+    def _designator(self, lun: str) -> str:
+        """The NAA designator of a LUN, as its VPD page 83h says it."""
+        page = {"evpd": 1, "page": 0x83}
+        built = build("inquiry", arguments=page)
+        with sg.opened(self.session.disk(lun).sg) as fd:
+            answer = sg.command(fd, built.cdb, receive=built.receive, timeout_ms=self.timeout_ms)
+        fields = answers.decode("inquiry", page, answer.data) if answer.good else {}
+        if "naa" not in fields:
+            raise Refused(f"{lun} has no NAA designator to copy by; give its backstore a serial")
+        return str(fields["naa"])
+
     def begin(self, command: str | None, lba: int, blocks: int | None, arguments: dict[str, Any],
-              payload: bytes) -> list[Pending]:
+              payload: bytes, source: str | None, destination: str | None) -> list[Change]:
         """Tell the ledger what the command is going to change. A raw CDB is not understood: nothing is told."""
-        ledger, count = self._ledger, 1 if blocks is None else blocks
-        if ledger is None or command is None:
+        count = 1 if blocks is None else blocks
+        if command == "extended_copy" and not payload:
+            return []  # nothing is asked for
+        if command == "extended_copy":
+            places = [self.session.lun(lun or self.lun)[2].ledger for lun in (source, destination)]
+            to = parse_number(arguments.get("destination_lba", 0)) or 0
+            return effects.begin(places[1], effects.copied(places[0], lba, places[1], to, count))
+        if self._ledger is None or command is None:
             return []
-        size = ledger.block_size
-        pieces: list[tuple[int, list[Content]]] = []
-        if command in _WRITES:
-            pieces = [(lba, self._contents(payload, lba))]
-        elif command == "compare_and_write":
-            pieces = [(lba, self._contents(payload[len(payload) // 2:], lba))]
-        elif command in _SAME:
-            number = count or ledger.blocks - lba
-            block = payload[:size] or bytes(size)
-            # Past the limit of WRITE SAME the command fails; the ledger then allows old and new, which is right.
-            pieces = [(lba, [block if any(block) else 0] * max(0, min(number, ledger.blocks - lba)))]
-        elif command == "unmap":
-            for first, number in _unmapped(lba, count, arguments):
-                if first < ledger.blocks:
-                    pieces.append((first, [0] * min(number, ledger.blocks - first)))
-        return [ledger.begin(first, contents) for first, contents in pieces
-                if contents and first < ledger.blocks]
+        return effects.begin(self._ledger, effects.pieces(self._ledger, command, lba, count, arguments, payload,
+                                                          self._generation))
 
-    def _contents(self, payload: bytes, lba: int) -> list[Content]:
-        size = self.block_size
-        listed: list[Content] = [payload[i:i + size] for i in range(0, len(payload) - size + 1, size)]
-        ledger = self._need_ledger()
-        return [self._generation if self._generation and c == ledger.block(lba + i, self._generation)
-                else 0 if isinstance(c, bytes) and not any(c) else c for i, c in enumerate(listed)]
-
-    def end(self, begun: list[Pending], answer: sg.Answer | None, *, hint: bool) -> None:
+    def end(self, begun: list[Change], answer: sg.Answer | None, *, hint: bool) -> None:
         """Tell the ledger how it ended; None: the command could not be sent, or its end was not learnt."""
-        for change in begun:
-            assert self._ledger is not None
+        for ledger, change in begun:
             if answer is not None and answer.refused:
-                self._ledger.refused(change)
+                ledger.refused(change)
             elif answer is None or not answer.good:
-                self._ledger.failed(change)
+                ledger.failed(change)
             elif hint:
-                self._ledger.may_be_zero(change)
+                ledger.may_be_zero(change)
             else:
-                self._ledger.done(change)
-
-
-def _unmapped(lba: int, count: int, arguments: dict[str, Any]) -> list[tuple[int, int]]:
-    listed = arguments.get("descriptors")
-    if listed is None:
-        return [(lba, count)]
-    return [parse_descriptor(d) for d in (listed if isinstance(listed, list) else [listed])]
+                ledger.done(change)
 
 
 @driver("reset")
 def reset(session: Session, deadline: float, *, lun: str, level: str = "device") -> Observation:
     """SG_SCSI_RESET without escalation. EIO: the target refused, or tcm_loop has no such reset."""
-    with sg.opened(session.disk(lun).sg) as fd:
+    with disks.generic(session.disk(lun)) as fd:
         sg.reset(fd, level)
     return {"ok": True}

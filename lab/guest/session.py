@@ -14,16 +14,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab.guest import blockdev, clock, configfs, disks, dm, modules, program
+from lab.guest import blockdev, clock, configfs, disks, modules, program, suite_list
 from lab.guest.blockdev import Workshop
 from lab.guest.disks import Disk
+from lab.guest.injection import Undo, lacking
 from lab.guest.kmsg import KernelLog
 from lab.guest.ledger import Ledger
-from lab.guest.lio import Backstore, Configuration, Target, plugin
+from lab.guest.lio import Backstore, Configuration, Target, plugin, serial
 from lab.guest.observation import Observation, Refused, Skip, errno_name
+from lab.guest.outstanding import outstanding
+from lab.guest.tcmu import Handler
+from lab.guest.tcmu_unit import Unit
 
 TARGET_ROOT = Path("/sys/kernel/config/target")
 _WORK = Path("/tmp/lab")
+_LEDGER_BLOCKS = 1 << 24  # 8 bytes of the guest's memory for each
 
 
 @dataclass
@@ -49,7 +54,9 @@ class Session:
     backstores: dict[str, Backstore] = field(default_factory=dict)
     targets: dict[str, Target] = field(default_factory=dict)
     background: dict[str, Background] = field(default_factory=dict)
+    accounts: dict[str, Any] = field(default_factory=dict)
     unload: list[str] = field(default_factory=list)
+    faults: dict[tuple[str, str | None], Undo] = field(default_factory=dict)
     stopping: threading.Event = field(default_factory=threading.Event)
     configuration: Configuration = field(init=False)
 
@@ -70,25 +77,49 @@ class Session:
             backstore = Backstore(name, spec, f"core/{plugin(spec['type'])}_{number}/{name}")
             self.backstores[name] = backstore
             self._make_backstore(backstore, workshop, deadline)
+        if reasons := lacking(self.scenario, self.backstores):
+            raise Skip(*reasons)
         for target in _targets(self.scenario, list(specs)):
             self.targets[target.name] = target
             self.build_target(target, deadline)
 
     def _make_backstore(self, backstore: Backstore, workshop: Workshop, deadline: float) -> None:
         try:
-            if backstore.spec["type"] == "iblock":
+            if backstore.spec.get("on"):
                 backstore.device = workshop.make(backstore.name, backstore.spec)
                 backstore.undo += backstore.device.undo
-            elif backstore.spec["type"] == "fileio":
+                if backstore.spec.get("hba_mode"):
+                    # In this mode the HBA's number is the SCSI host's (phv_host_id in pscsi_attach_hba).
+                    host = blockdev.scsi_address(backstore.device.node)[0]
+                    backstore.path = f"core/pscsi_{host}/{backstore.name}"
+            if backstore.spec["type"] == "fileio":
                 self._make_file(backstore, deadline)
             self.configuration.make_backstore(backstore)
+            if backstore.spec["type"] == "tcmu":
+                self._start_handler(backstore)
         except Refused as error:
             raise Refused(f"backstore {backstore.name}: {error}", **error.facts) from None
         except OSError as error:
             name = errno_name(error.errno)
             raise Refused(f"backstore {backstore.name}: {error.filename}: {name}", errno=name) from None
 
+    def _start_handler(self, backstore: Backstore) -> None:
+        path = self.work / f"{backstore.name}.tcmu"
+        spec = backstore.spec
+        blockdev.make_file(path, spec["size"])
+        backstore.undo.append(lambda: blockdev.remove_file(path))
+        block_size = int((spec.get("control") or {}).get("hw_block_size", 512))
+        unit = Unit(str(path), spec["size"] // block_size, block_size, spec.get("serial") or serial(backstore.name))
+        backstore.undo.append(unit.close)
+        _, hba, name = backstore.path.split("/")
+        backstore.handler = Handler(f"tcm-user/{hba.rpartition('_')[2]}/{name}", unit, path.with_suffix(".died"))
+        backstore.undo.append(backstore.handler.stop)
+        backstore.handler.start()
+
     def _make_file(self, backstore: Backstore, deadline: float) -> None:
+        if backstore.device is not None:
+            backstore.file = Path(backstore.device.node)
+            return
         folder = self.work
         if backstore.spec.get("filesystem") == "ext4":
             folder = self._make_ext4(backstore, deadline)
@@ -120,17 +151,18 @@ class Session:
 
     def link(self, target: Target, number: int, backstore: Backstore, deadline: float) -> None:
         """Link a LUN and wait for its disk; without a nexus there is none to wait for."""
+        before = len(self.log.messages())
         self.configuration.link(target, number, backstore)
         if target.nexus is None:
             return
-        disk = disks.await_disk(f"{self.configuration.address(target)}:{number}", self.log, deadline)
+        disk = disks.await_disk(f"{self.configuration.address(target)}:{number}", self.log, deadline, before)
         if target.scsi_timeout_s is not None:
             configfs.write(disk.folder / "timeout", str(max(1, round(target.scsi_timeout_s))))
         self._open_ledger(backstore, disk)
 
     def _open_ledger(self, backstore: Backstore, disk: Disk) -> None:
-        if backstore.ledger is None and disk.size:
-            size = disk.block_size
+        size = disk.block_size
+        if backstore.ledger is None and 0 < disk.size <= _LEDGER_BLOCKS * size:
             backstore.ledger = Ledger(backstore.name, self.seed, disk.size // size, size)
 
     def _check_requirements(self, deadline: float) -> None:
@@ -143,6 +175,7 @@ class Session:
         reasons += _config_reasons(requires.get("config", ()))
         reasons += [f"program {tool} is not in the guest" for tool in requires.get("tools", ())
                     if program.which(tool) is None]
+        reasons += suite_list.missing(self.scenario.get("steps") or [])
         if not reasons and not self.root.is_dir():
             reasons.append(f"{self.root} is not there: configfs is not mounted or CONFIG_TARGET_CORE is off")
         if reasons:
@@ -192,7 +225,8 @@ class Session:
         if backstore.ledger is None:
             self._open_ledger(backstore, self.disk(reference))
         if backstore.ledger is None:
-            raise Refused(f"the disk of {reference} has no blocks", errno="ENOSPC")
+            raise Refused(f"the disk of {reference} has no blocks, or more than the {_LEDGER_BLOCKS} that can be kept "
+                          "in mind; send single commands by scsi", errno="ENOSPC")
         return backstore.ledger
 
     def expand(self, path: str) -> str:
@@ -210,12 +244,18 @@ class Session:
         """Undo everything in reverse order, always through to the end; the problems, as sentences."""
         problems: list[str] = []
         self.stopping.set()
+        for (fault, on), undo in reversed(list(self.faults.items())):
+            _collect(undo, f"fault {fault}" + (f" of {on}" if on else ""), problems)
+        self.faults.clear()
         for backstore in self.backstores.values():
-            _collect(functools.partial(clear_faults, backstore), f"faults of {backstore.name}", problems)
+            if backstore.handler is not None:
+                action = self.root / backstore.path / "action"
+                _collect(functools.partial(backstore.handler.recover, action), f"handler of {backstore.name}", problems)
         for name, step in self.background.items():
             step.thread.join(max(0.0, min(20.0, deadline - clock.now())))
             if step.thread.is_alive():
                 problems.append(f"background step {name} ({step.word}) did not end")
+        problems += outstanding(self.configuration, self.targets.values())
         problems += self.configuration.teardown()
         for backstore in reversed(self.backstores.values()):
             for undo in reversed(backstore.undo):
@@ -225,15 +265,6 @@ class Session:
             shutil.rmtree(self.work)
         self.log.close()
         return problems
-
-
-def clear_faults(backstore: Backstore) -> None:
-    """Back to the linear table, running: what all faults of a dm device end in."""
-    device = backstore.device
-    if device is None or device.mapping is None or not backstore.faults:
-        return
-    dm.load(device.mapping, blockdev.linear(device.base, device.sectors))
-    backstore.faults.clear()
 
 
 def _collect(action: Callable[[], None], doing: str, problems: list[str]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import array
+import ctypes
 import fcntl
+import mmap
 import os
 import struct
 from collections.abc import Iterator
@@ -49,31 +51,41 @@ class Answer:
 
 
 @contextmanager
-def opened(node: str) -> Iterator[int]:
+def opened(node: str, how: int = os.O_RDWR) -> Iterator[int]:
     """A descriptor of a /dev/sgN. Non-blocking, because open otherwise waits for the error handler."""
-    fd = os.open(node, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    fd = os.open(node, how | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         yield fd
     finally:
         os.close(fd)
 
 
-def command(fd: int, cdb: bytes, *, send: bytes = b"", receive: int = 0, timeout_ms: int = 30_000) -> Answer:
+def command(fd: int, cdb: bytes, *, send: bytes = b"", receive: int = 0, timeout_ms: int = 30_000,
+            page_offset: int = 0) -> Answer:
     """Send one command and wait for its end. Data go one way only: with data-out nothing is received.
+
+    The buffer begins at byte `page_offset` of a page.
 
     Raises OSError where the command could not be sent at all.
     """
     sense = array.array("B", bytes(_SENSE_BYTES))
     cdb_buffer = array.array("B", cdb)
-    data = array.array("B", send or bytes(receive))
+    data = send or bytes(receive)
+    pages = mmap.mmap(-1, page_offset + len(data) or 1)
+    pages[page_offset:page_offset + len(data)] = data
     direction = _TO_DEVICE if send else _FROM_DEVICE if receive else _NONE
     header = bytearray(_HEADER.pack(
-        ord("S"), direction, len(cdb), _SENSE_BYTES, 0, len(data), data.buffer_info()[0] if data else 0,
+        ord("S"), direction, len(cdb), _SENSE_BYTES, 0, len(data), _address(pages) + page_offset if data else 0,
         cdb_buffer.buffer_info()[0], sense.buffer_info()[0], timeout_ms, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
     fcntl.ioctl(fd, SG_IO, header)
     (*_, status, _masked, _message, sense_length, host, driver, residual, _duration, _info) = _HEADER.unpack(header)
-    got = data.tobytes()[:max(0, receive - residual)] if not send else b""
+    got = pages[page_offset:page_offset + max(0, receive - residual)] if not send else b""
     return Answer(status, host, driver, sense.tobytes()[:sense_length], got, residual)
+
+
+def _address(pages: mmap.mmap) -> int:
+    """Where a mapping begins in memory."""
+    return ctypes.addressof(ctypes.c_char.from_buffer(pages))
 
 
 def reset(fd: int, level: str) -> None:

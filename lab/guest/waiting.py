@@ -10,10 +10,11 @@ from typing import Any
 
 from lab.guest import clock
 from lab.guest import configfs as low
+from lab.guest.faults_tcmu import handler_of
 from lab.guest.files import sysfs_path, within
 from lab.guest.kmsg import marked
 from lab.guest.observation import Observation, Refused, errno_name
-from lab.guest.registry import DRIVERS, carry_out, driver
+from lab.guest.registry import carry_out_part, driver, word_of
 from lab.guest.session import Background, Session
 
 _POLL_S = 0.02
@@ -23,7 +24,7 @@ _POLL_S = 0.02
 def wait_for(session: Session, deadline: float, *, lun: str | None = None, sysfs: str | None = None,
              configfs: str | None = None, equals: str | None = None, exists: bool | None = None,
              match: str | None = None, kernel_message: str | None = None,
-             in_flight: int | None = None) -> Observation:
+             in_flight: int | None = None, tcmu: str | None = None) -> Observation:
     """Look again and again until the condition holds. `text` is what was seen last."""
     while True:
         if kernel_message is not None:
@@ -31,6 +32,8 @@ def wait_for(session: Session, deadline: float, *, lun: str | None = None, sysfs
             holds, text = found is not None, found or "no such kernel message"
         elif in_flight is not None:
             holds, text = _in_flight(session, lun or "", in_flight)
+        elif tcmu is not None:
+            holds, text = _handler(session, tcmu, match or "")
         else:
             holds, text = _file(session, lun, sysfs, configfs, equals, exists, match)
         if holds:
@@ -47,6 +50,13 @@ def _in_flight(session: Session, lun: str, wanted: int) -> tuple[bool, str]:
     except (Refused, OSError) as error:
         return False, str(error)
     return number >= wanted, f"{number} in flight"
+
+
+def _handler(session: Session, backstore: str, match: str) -> tuple[bool, str]:
+    seen = handler_of(session.backstore(backstore)).ask({"report": True})
+    lines = [f"{name} {seen[name]}" for name in ("commands", "met", "held")]
+    text = "\n".join([*lines, *(f"notice {notice}" for notice in seen["notices"])])
+    return bool(re.search(match, text, re.MULTILINE)), text
 
 
 def _file(session: Session, lun: str | None, sysfs: str | None, in_configfs: str | None, equals: str | None,
@@ -96,20 +106,14 @@ def background(session: Session, deadline: float, *, name: str, step: dict[str, 
     """Start a step in a thread of its own. Its deadline is its own timeout, from now on."""
     if name in session.background:
         raise Refused(f"there is already a background step {name!r}")
-    word = next(w for w, arguments in step.items() if w in DRIVERS and arguments is not None)
-    timeout_s = step.get("timeout_s") or step.get("timeout") or 60.0
-
     def work() -> None:
-        started, deadline = time.monotonic(), clock.now() + timeout_s
         with marked(session.token, f"background {name}"):
             try:
-                seen = carry_out(session, word, step[word], deadline)
+                entry.result = carry_out_part(session, step)
             except Exception as error:  # the agent's own fault: `join` raises it again
                 entry.crash = error
-                return
-        entry.result = {**seen, "seconds": round(time.monotonic() - started, 6)}
 
-    entry = Background(threading.Thread(target=work, name=f"background {name}", daemon=True), word)
+    entry = Background(threading.Thread(target=work, name=f"background {name}", daemon=True), word_of(step))
     session.background[name] = entry
     entry.thread.start()
     return {"ok": True}
