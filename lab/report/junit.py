@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -36,14 +36,16 @@ def write(path: Path, suites: Sequence[tuple[str, dict[str, str], Sequence[Resul
 
 def render(suites: Sequence[tuple[str, dict[str, str], Sequence[Result]]], *, strict_known: bool = False) -> str:
     """The XML document. Valid whatever a guest printed."""
-    made = [junit_xml.TestSuite(name, [_case(name, r, strict_known) for r in results], properties=_clean(properties))
-            for name, properties, results in suites]
+    made = [junit_xml.TestSuite(name, [c for r in results for c in (_case(name, r, strict_known), *_cases(name, r))],
+                                properties=_clean(properties)) for name, properties, results in suites]
     root = ElementTree.fromstring(junit_xml.to_xml_report_string(made, prettyprint=False))
     # junit-xml knows properties of suites only; what a case depends on belongs to the case.
     cases = iter(root.iter("testcase"))
     for _, _, results in suites:
         for result in results:
             next(cases).insert(0, _properties(result))
+            for _ in result.cases:  # what it depends on stands at its run
+                next(cases)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
@@ -57,6 +59,24 @@ def _case(suite: str, result: Result, strict_known: bool) -> junit_xml.TestCase:
     for reason in result.reasons:
         _add(case, reason, result)
     return case
+
+
+def _cases(suite: str, result: Result) -> Iterator[junit_xml.TestCase]:
+    """The cases of the test suites that a run ran: the run is their class."""
+    for case in result.cases:
+        made = junit_xml.TestCase(clean(case.name), classname=clean(f"{suite}.{result.case}"), elapsed_sec=case.seconds)
+        text = clean("\n\n".join(filter(None, (case.text, case.output))))
+        if case.outcome in (Outcome.SKIP, Outcome.XFAIL):
+            word = "fails as the list says: " if case.outcome is Outcome.XFAIL else ""
+            made.add_skipped_info(message=clean(word + case.text), output=text)
+        elif case.outcome is Outcome.ERROR:
+            made.add_error_info(message=clean(case.text), output=text, error_type="lab")
+        elif case.outcome is Outcome.FAIL:
+            made.add_failure_info(message=clean(case.text), output=f"{text}\n\nrepeat: {clean(result.repeat)}",
+                                  failure_type="kernel")
+        elif case.outcome is Outcome.XPASS:
+            made.stdout = f"XPASS: {clean(case.text)}"
+        yield made
 
 
 def _add_known(case: junit_xml.TestCase, result: Result, strict_known: bool) -> None:

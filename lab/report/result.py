@@ -37,6 +37,19 @@ class Check:
     expected: str
     observed: str
     ok: bool
+    kind: str = ""  # case: of a suite, a failure of its own; lab: the lab's fault when it is not ok
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case of a test suite that a step ran. XFAIL, SKIP: it ended as the scenario's list says; XPASS: it passed
+    although the list says that it does not."""
+
+    name: str
+    outcome: Outcome
+    text: str = ""  # why it is no plain pass
+    output: str = ""  # what it printed
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -49,6 +62,7 @@ class StepResult:
     seconds: float | None
     checks: list[Check] = field(default_factory=list)
     kernel_messages: list[str] = field(default_factory=list)
+    cases: list[Case] = field(default_factory=list)
 
     @property
     def failed(self) -> bool:
@@ -131,6 +145,11 @@ class Result:
     def case(self) -> str:
         """What it is called among all results of its kernel."""
         return case_name(self.id, self.number)
+
+    @property
+    def cases(self) -> list[Case]:
+        """Of all test suites that its steps ran."""
+        return [case for step in self.steps for case in step.cases]
 
     @property
     def cause(self) -> Reason | None:

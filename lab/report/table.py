@@ -10,7 +10,7 @@ from lab.report.difference import Trouble, troubles
 from lab.report.matrix import Cell
 from lab.report.matrix_text import WORDS, cell_text
 from lab.report.result import Outcome, Result
-from lab.report.text import counts, kernel_notes, known_text
+from lab.report.text import case_counts, counts, kernel_notes, known_text
 
 _WIDTH = 80
 _ID_WIDTH = 58
@@ -44,6 +44,7 @@ def row(result: Result) -> list[str]:
     """One run: outcome, name, seconds; below it the reasons, and for a failure how to repeat it."""
     lines = [_head(result.outcome, result.id, result.seconds)]
     lines += _wrapped(known_text(result))
+    lines += _wrapped(case_counts(result))
     for reason in result.reasons[:_REASONS]:
         lines += _wrapped(("then " if reason.consequence else "") + reason.text)
     if len(result.reasons) > _REASONS:

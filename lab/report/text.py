@@ -84,9 +84,19 @@ def _step(step: StepResult) -> str:
 
 def counts(results: list[Result]) -> str:
     """`14 passed, 1 failed, 2 skipped`: one line; zero counts are left out, except the passed ones."""
+    return _counted([r.outcome for r in results])
+
+
+def case_counts(result: Result) -> str:
+    """`118 cases: 80 passed, 38 skipped` of the test suites that a run ran; empty where it ran none."""
+    outcomes = [case.outcome for case in result.cases]
+    return f"{len(outcomes)} cases: {_counted(outcomes)}" if outcomes else ""
+
+
+def _counted(outcomes: list[Outcome]) -> str:
     words = {Outcome.PASS: "passed", Outcome.FAIL: "failed", Outcome.ERROR: "errors", Outcome.XFAIL: "known to fail",
              Outcome.XPASS: "passed in spite of a known bug", Outcome.SKIP: "skipped"}
-    numbers = {o: sum(1 for r in results if r.outcome is o) for o in words}
+    numbers = {o: outcomes.count(o) for o in words}
     return ", ".join(f"{n} {words[o]}" for o, n in numbers.items() if n or o is Outcome.PASS)
 
 

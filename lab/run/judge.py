@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from lab.report.result import Check
+from lab.run import suites
+from lab.run.judge_account import judge_account
+from lab.run.judge_stress import judge_stress
+from lab.run.judge_trees import judge_trees
+from lab.run.titles import step_title
 from lab.scenario.expect import Expect, Took
 from lab.scenario.steps import Step
 from lab.t10 import answers, sense, status
@@ -15,9 +21,13 @@ _SHOWN = 300  # characters of a text in a report
 
 def judge(step: Step, observed: dict[str, Any], slowdown: float) -> list[Check]:
     """The checks of one step; never empty. `slowdown` stretches upper bounds of time, nothing else."""
+    if step.parallel is not None or step.repeat is not None:
+        return _of_group(step, observed, slowdown)
+    own = judge_trees(step, observed) + judge_account(step, observed) + judge_stress(step, observed)
+    own += suites.checks(step.suite, observed) if step.suite is not None else []
     if step.expect is None or not step.expect.observed:
-        return [Check("result", "success", describe(observed), observed.get("ok") is True)]
-    return _holds(step.expect, step, observed, slowdown)
+        return own or [Check("result", "success", describe(observed), observed.get("ok") is True)]
+    return own + _holds(step.expect, step, observed, slowdown)
 
 
 def _holds(expect: Expect, step: Step, observed: dict[str, Any], slowdown: float) -> list[Check]:
@@ -32,6 +42,38 @@ def _holds(expect: Expect, step: Step, observed: dict[str, Any], slowdown: float
             checks += _fields(wanted, step, observed)
         else:
             checks.append(_ONE[name](wanted, observed))
+    return checks
+
+
+def _of_group(step: Step, observed: dict[str, Any], slowdown: float) -> list[Check]:
+    """Every step inside a parallel or a repeat by its own expectation, and what is expected of the whole."""
+    parts = _rounds(step, observed, slowdown) if step.repeat is not None else \
+        _parts(step, "", observed.get("parts"), slowdown)
+    took = step.expect.took if step.expect is not None else None
+    return parts + (_took(took, observed, slowdown) if took is not None else [])
+
+
+def _rounds(step: Step, observed: dict[str, Any], slowdown: float) -> list[Check]:
+    """The checks that failed, with their round, and that no round is missing."""
+    entries, times = observed.get("rounds") or [], step.repeat.times if step.repeat is not None else 0
+    wrong = [check for entry in entries
+             for check in _parts(step, f"round {entry['first']}, ", entry["parts"], slowdown) if not check.ok]
+    done = sum(entry["last"] - entry["first"] + 1 for entry in entries)
+    if wrong:
+        return wrong
+    return [Check("rounds", str(times), f"{done}; {describe(observed)}" if done < times else str(done), done == times)]
+
+
+def _parts(step: Step, where: str, parts: Any, slowdown: float) -> list[Check]:
+    """One after the other; after the first that failed in a round nothing more was done."""
+    seen = parts if isinstance(parts, list) else []
+    checks: list[Check] = []
+    for number, (_, inner) in enumerate(step.inner):
+        title = f"{where}{inner.name or (inner.word if inner.inner else step_title(number, inner))}: "
+        if number < len(seen):
+            checks += [replace(c, what=title + c.what) for c in judge(inner, seen[number], slowdown)]
+        elif all(check.ok for check in checks):
+            checks.append(Check(f"{title}result", "success", "it was not carried out", False))
     return checks
 
 
@@ -57,6 +99,12 @@ def _sense(wanted: str, observed: dict[str, Any]) -> Check:
     pattern = sense.parse_sense(wanted)
     text = pattern.text or wanted
     return Check("sense", text, describe(observed), pattern.matches(_decoded(observed)))
+
+
+def _sense_format(wanted: str, observed: dict[str, Any]) -> Check:
+    decoded = _decoded(observed)
+    got = decoded.form if decoded else describe(observed)
+    return Check("sense format", wanted, got, got == wanted)
 
 
 def _information(wanted: int, observed: dict[str, Any]) -> Check:
@@ -111,13 +159,15 @@ def _match(wanted: str, observed: dict[str, Any]) -> Check:
     return Check("text", f"matches {wanted!r}", repr(got)[:_SHOWN] if isinstance(got, str) else describe(observed), ok)
 
 
-_ONE = {"ok": _ok, "status": _status, "sense": _sense, "information": _information, "errno": _errno,
-        "host_status": _host_status, "residual": _plain("residual", "residual"), "data": _data, "fill": _fill,
-        "text": _text, "match": _match, "exit": _plain("exit status", "exit")}
+_ONE = {"ok": _ok, "status": _status, "sense": _sense, "sense_format": _sense_format, "information": _information,
+        "errno": _errno, "host_status": _host_status, "residual": _plain("residual", "residual"), "data": _data,
+        "fill": _fill, "text": _text, "match": _match, "exit": _plain("exit status", "exit")}
 
 
 def _fields(wanted: dict[str, Any], step: Step, observed: dict[str, Any]) -> list[Check]:
     """Decoded fields of the answer to a named SCSI command."""
+    if step.account is not None:
+        return _named(wanted, observed.get("counts") or {})
     scsi = _scsi_of(step)
     if scsi is None or scsi.command is None:
         return [Check("fields", str(wanted), "only the answer to a named SCSI command has fields", False)]
@@ -125,6 +175,10 @@ def _fields(wanted: dict[str, Any], step: Step, observed: dict[str, Any]) -> lis
         got = answers.decode(scsi.command, scsi.arguments, bytes.fromhex(str(observed.get("data", ""))))
     except ValueError as error:
         return [Check("fields", str(wanted), f"the answer cannot be decoded: {error}; {describe(observed)}", False)]
+    return _named(wanted, got)
+
+
+def _named(wanted: dict[str, Any], got: dict[str, Any]) -> list[Check]:
     return [Check(f"field {name}", str(value), str(got[name]) if name in got else f"there is none among {sorted(got)}",
                   name in got and got[name] == value) for name, value in wanted.items()]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from lab.report.result import Outcome, Reason, StepResult
+from lab.report.result import Check, Outcome, Reason, StepResult
 from lab.run.evidence import Evidence
 from lab.run.fingerprints import identity
 from lab.run.kernel_reasons import Faults, taint_reason, unexplained_taint
@@ -24,7 +24,7 @@ def reasons(evidence: Evidence, steps: list[StepResult], faults: Faults) -> list
         why = [Reason(Outcome.SKIP, str(text)) for text in skip.data.get("reasons") or ["no reason given"]]
         return _in_order(found) + why
     found += _of_setup(evidence)
-    found += [(s.index + 0.5, _of_step(s)) for s in steps if s.failed]
+    found += [(s.index + 0.5, reason) for s in steps if s.failed for reason in of_step(s)]
     found += _of_required(evidence, steps)
     found += _Ending(evidence, steps, faults, explained=bool(found)).reasons()
     found += _of_teardown(evidence, len(steps), faults)
@@ -48,8 +48,20 @@ def _of_setup(evidence: Evidence) -> Iterator[Timed]:
         yield -0.5, failed("set-up", f"the set-up failed: {problem}", problem)
 
 
-def _of_step(step: StepResult) -> Reason:
-    wrong = [c for c in step.checks if not c.ok]
+def of_step(step: StepResult) -> Iterator[Reason]:
+    """One for all facts that are not as expected together, and one for each case of a suite."""
+    where, wrong = f"step {step.index + 1} ({step.title})", [c for c in step.checks if not c.ok]
+    for check in wrong:
+        if check.kind == "case":
+            yield failed("case", f"{where}: {check.what}: {check.observed}", check.what, check.observed)
+        elif check.kind == "lab":
+            yield Reason(Outcome.ERROR, f"{where}: {check.observed}")
+    facts = [c for c in wrong if not c.kind]
+    if facts:
+        yield _of_facts(step, facts)
+
+
+def _of_facts(step: StepResult, wrong: list[Check]) -> Reason:
     text = "; ".join(f"expected {c.what} {c.expected}, observed {c.observed}" for c in wrong)
     # A bare exit status is no measurement: 3 is another failure than 4.
     word = {"exit status": "exit "}

@@ -82,6 +82,9 @@ class Record:
     def first(self, kind: str) -> Event | None:
         return next((e for e in self.events if e.kind == kind), None)
 
+    def last(self, kind: str) -> Event | None:
+        return next((e for e in reversed(self.events) if e.kind == kind), None)
+
     def step(self, kind: str, index: int) -> Event | None:
         return next((e for e in self.events if e.kind == kind and e.data.get("index") == index), None)
 

@@ -65,17 +65,10 @@ def run(plan: RunPlan, guests: Guests, directory: Path, stop: Callable[[], bool]
     """
     recorder = Recorder(directory)
     console = directory / "console.log"
-    watch = Watch(plan, console, stop)
     try:
-        with guests.guest(directory, fresh_boot=plan.fresh_boot, cmdline=tuple(plan.scenario.cmdline),
-                          watch=watch) as guest:
-            recorder.event("ready", origin=guest.origin, seconds=round(guest.ready_s, 3), release=guest.hello.release)
-            for note in (*notes, *guest.notes):
-                recorder.event("note", text=note)
-            if plan.dump_core:
-                guest.hold_when_dead()
-                watch.ended = guest.held
-            _Conversation(plan, guest, recorder, watch).carry_out()
+        if words := _on_a_guest(plan, guests, recorder, stop, (), notes):
+            why = f"booted with {' '.join(words)}: what takes these parameters is built into the kernel"
+            _on_a_guest(plan, guests, recorder, stop, words, (*notes, why))
     except BootFailed as error:
         with contextlib.suppress(OSError):
             if error.console != console:
@@ -89,10 +82,29 @@ def run(plan: RunPlan, guests: Guests, directory: Path, stop: Callable[[], bool]
         recorder.close()
 
 
+def _on_a_guest(plan: RunPlan, guests: Guests, recorder: Recorder, stop: Callable[[], bool], words: tuple[str, ...],
+                notes: Iterable[str]) -> tuple[str, ...]:
+    """One guest for the plan, booted with `words` where there are any; the words that another boot needs."""
+    watch = Watch(plan, recorder.directory / "console.log", stop)
+    with guests.guest(recorder.directory, fresh_boot=plan.fresh_boot, cmdline=(*plan.scenario.cmdline, *words),
+                      watch=watch) as guest:
+        recorder.event("ready", origin=guest.origin, seconds=round(guest.ready_s, 3), release=guest.hello.release)
+        for note in (*notes, *guest.notes):
+            recorder.event("note", text=note)
+        if plan.dump_core:
+            guest.hold_when_dead()
+            watch.ended = guest.held
+        conversation = _Conversation(plan, guest, recorder, watch, may_boot=not words and guest.origin != "ssh")
+        conversation.carry_out()
+    return conversation.boot
+
+
 class _Conversation:
     """One run's requests to one guest, in order, with what is done when an answer does not come."""
 
-    def __init__(self, plan: RunPlan, guest: Guest, recorder: Recorder, watch: Watch) -> None:
+    def __init__(self, plan: RunPlan, guest: Guest, recorder: Recorder, watch: Watch, *, may_boot: bool) -> None:
+        self.boot: tuple[str, ...] = ()  # parameters of the boot that the scenario needs instead of this one
+        self._may_boot = may_boot
         self._plan, self._guest, self._recorder, self._watch = plan, guest, recorder, watch
         self._slowdown = plan.environment.slowdown
         self._console = recorder.directory / "console.log"
@@ -140,11 +152,15 @@ class _Conversation:
             self._watch.denied(denied)
 
     def _setup(self) -> bool | None:
-        """Build the objects; whether that went well. None when the scenario cannot apply here: the run is over."""
+        """Build the objects; whether that went well. None when the scenario cannot apply here: the run is over,
+        or needs another boot."""
         self._recorder.event("setup-begin")
         scenario = self._plan.scenario.model_dump(mode="json", by_alias=True)
         reply = self._request("setup", _SETUP_S * self._slowdown, scenario=scenario, token=self._plan.token,
                               seed=self._plan.seed, timeout_s=_SETUP_S * self._slowdown - _GRACE_S)
+        if self._may_boot and reply.get("boot"):
+            self.boot = tuple(map(str, reply["boot"]))
+            return None
         if "skip" in reply:
             self._recorder.event("skip", reasons=reply["skip"])
             self._recorder.end("skipped")
@@ -167,9 +183,18 @@ class _Conversation:
 
     def _arguments(self, step: Step) -> dict[str, Any]:
         arguments: dict[str, Any] = getattr(step, step.word).model_dump(mode="json", by_alias=True)
-        if step.background is not None:  # the guest keeps this one's deadline
-            arguments["step"]["timeout_s"] = step.background.step.timeout * self._slowdown
+        parts = [self._part(inner) for _, inner in step.inner]
+        if step.background is not None:
+            arguments["step"] = parts[0]
+        elif parts:
+            arguments["steps"] = parts
         return arguments
+
+    def _part(self, step: Step) -> dict[str, Any]:
+        """A step inside another one, whose deadline the guest keeps."""
+        expects = step.expect is not None and bool(step.expect.observed)
+        return {step.word: self._arguments(step), "timeout_s": step.timeout * self._slowdown,
+                "must_succeed": not expects}
 
     def _teardown(self) -> None:
         reply = self._request("teardown", _TEARDOWN_S * self._slowdown,

@@ -230,8 +230,9 @@ def folder_name(run_id: str) -> str:
     return plain if plain == run_id else f"{plain}-{hashlib.sha256(run_id.encode()).hexdigest()[:8]}"
 
 
-def new_directory(results: Path) -> Path:
-    """A folder of its own for this session, with `latest` pointing at it. LabError when it cannot be made."""
+def new_directory(results: Path, *, latest: bool = True) -> Path:
+    """A folder of its own for this session. LabError when it cannot be made. `latest`: let the link of that name point
+    at it; without, the caller does (`point_latest`) as soon as it is sure that the folder stays."""
     try:
         results.mkdir(parents=True, exist_ok=True)
         stem = datetime.now().strftime("%Y%m%d-%H%M%S")
@@ -239,7 +240,8 @@ def new_directory(results: Path) -> Path:
             path = results / (stem if attempt == 0 else f"{stem}-{attempt + 1}")
             with contextlib.suppress(FileExistsError):
                 path.mkdir()
-                _point_latest(results, path)
+                if latest:
+                    point_latest(path)
                 return path
     except OSError as error:
         raise LabError(f"cannot write results to {results}: {error.strerror}; give another folder with --results") \
@@ -247,8 +249,9 @@ def new_directory(results: Path) -> Path:
     raise LabError(f"{results} has too many sessions of this second; type the command again")
 
 
-def _point_latest(results: Path, path: Path) -> None:
-    temporary = results / f".latest-{os.getpid()}"
+def point_latest(directory: Path) -> None:
+    """Let `latest` beside a session's folder point at it, in one step."""
+    temporary = directory.parent / f".latest-{os.getpid()}"
     temporary.unlink(missing_ok=True)
-    temporary.symlink_to(path.name)
-    temporary.replace(results / "latest")
+    temporary.symlink_to(directory.name)
+    temporary.replace(directory.parent / "latest")

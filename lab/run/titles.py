@@ -5,7 +5,7 @@ from __future__ import annotations
 from lab.scenario.steps import Step
 
 _LONGEST = 70
-_QUIET = {"via", "transfer", "pattern", "keep_attention", "value_repeat", "timeout"}
+_QUIET = {"via", "transfer", "pattern", "keep_attention", "value_repeat", "timeout", "expected", "deviations"}
 
 
 def step_title(index: int, step: Step) -> str:
@@ -14,6 +14,10 @@ def step_title(index: int, step: Step) -> str:
         return step.name
     if step.background is not None:
         return f"background {step.background.name}: {step_title(index, step.background.step)}"[:_LONGEST]
+    if step.inner:
+        inside = ", ".join(step_title(index, inner) for _, inner in step.inner)
+        times = f" {step.repeat.times} times" if step.repeat is not None else ""
+        return f"{step.word}{times}: {inside}"[:_LONGEST].strip()
     word = step.word
     given = getattr(step, word).model_dump(exclude_defaults=True)
     words = [f"{name}={_short(value)}" for name, value in given.items() if name not in _QUIET]
