@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from lab.errors import UsageError
@@ -31,11 +31,12 @@ class Asked:
     scenarios: tuple[str, ...] = ()
     among: tuple[str, ...] = ()  # patterns: only versions that match one
     config: tuple[str, ...] = ()  # a good and a bad configuration file
+    basis: Mapping[str, str] = field(default_factory=dict)  # what its kernels are made of beside, see basis.py
 
     @staticmethod
     def of(parameters: Mapping[str, Any]) -> Asked:
         """From a journal. UsageError when it is of another lab."""
-        known = {field.name for field in fields(Asked)}
+        known = {one.name for one in fields(Asked)}
         if set(parameters) - known:
             raise UsageError(f"the journal has options that this lab does not know: {sorted(set(parameters) - known)}")
         values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value
@@ -46,6 +47,10 @@ class Asked:
         """The same with these ends: names that stay the same when branches move on."""
         return replace(self, good=new, bad=old) if self.find_fix else replace(self, good=old, bad=new)
 
+    def asking(self, fingerprint: str) -> Asked:
+        """The same about this failure. Where every failure is bad none is named."""
+        return self if self.any_failure else replace(self, fingerprint=fingerprint)
+
     def as_json(self) -> dict[str, Any]:
         """For the journal."""
         return asdict(self)
@@ -53,10 +58,10 @@ class Asked:
     def check(self) -> None:
         """UsageError for what cannot be before anything is looked at."""
         if self.config and (self.good or self.bad or self.packages or self.modules_of or self.find_fix):
-            raise UsageError("--config GOOD BAD names the ends itself; beside it only --tree and scenarios are of use")
-        if self.config and (self.fingerprint or self.any_failure or self.paths or self.among or self.flavor != "base"):
-            raise UsageError("--config knows no --fingerprint, --any-failure, --flavor, --among or paths: "
-                             "leave them out")
+            raise UsageError("--config GOOD BAD names the ends itself: leave --good, --bad, --packages, --modules-of "
+                             "and --find-fix out")
+        if self.config and (self.paths or self.among or self.flavor != "base"):
+            raise UsageError("--config knows no --flavor, --among or paths: leave them out")
         if not self.config and not (self.good and self.bad):
             raise UsageError("give both ends: --good REF --bad REF")
         if not self.scenarios:
@@ -72,14 +77,14 @@ class Asked:
             raise UsageError("--any-failure and --fingerprint exclude each other")
 
     def words(self) -> list[str]:
-        """The command line that asks for this, without --fingerprint."""
+        """The command line that asks for this."""
         where = ["--packages"] if self.packages else ["--tree", self.tree]
         plain = Asked()
-        options = [word for name in ("modules_of", "flavor", "confidence", "patience", "seed")
+        options = [word for name in ("modules_of", "flavor", "fingerprint", "confidence", "patience", "seed")
                    if getattr(self, name) != getattr(plain, name)
                    for word in (f"--{name.replace('_', '-')}", str(getattr(self, name)))]
         options += [word for pattern in self.among for word in ("--among", pattern)]
         flags = [*(["--find-fix"] if self.find_fix else []), *(["--any-failure"] if self.any_failure else [])]
         paths = ["--", *self.paths] if self.paths else []
-        ends = ["--good", self.good, "--bad", self.bad]
+        ends = ["--config", *self.config] if self.config else ["--good", self.good, "--bad", self.bad]
         return [COMMAND, "bisect", *where, *ends, *options, *flags, *self.scenarios, *paths]

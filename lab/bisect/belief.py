@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -50,10 +50,8 @@ def silence(bad: int, good: int, runs: int) -> float:
 class Group(NamedTuple):
     """Culprits of which the runs say the same."""
 
-    level: int  # which of the prior weights
     bad: int  # failures at candidates that such a culprit makes fail
     good: int  # runs without failure there
-    alarms: int  # failures at candidates that it does not
 
 
 @dataclass(frozen=True)
@@ -68,25 +66,23 @@ class Share:
 
 
 class Belief:
-    """Probability of each culprit; `weights` are prior weights (few distinct values), None: all alike."""
+    """Probability of each culprit; before any run all are alike."""
 
-    def __init__(self, size: int, rate: Rate, *, weights: Sequence[float] | None = None,
-                 false_alarm: float = 0.0) -> None:
-        self._size, self._false_alarm = size, false_alarm
-        self._levels, self._groups = _by_level(size, weights)
-        self._groups = {Group(g.level, rate.bad, rate.runs - rate.bad, 0): m for g, m in self._groups.items()}
+    def __init__(self, size: int, rate: Rate) -> None:
+        self._size = size
+        self._groups = {Group(rate.bad, rate.runs - rate.bad): (1 << size) - 1}
 
     def saw(self, failing: int, bad: int, good: int) -> None:
-        """Runs of a candidate; `failing` is the mask of the culprits that make it fail."""
+        """Runs of a candidate; `failing` is the mask of the culprits that make it fail. A failure rules out all
+        others."""
         groups: dict[Group, int] = {}
         for group, members in self._groups.items():
             inside, outside = members & failing, members & ~failing
             if inside:
-                key = group._replace(bad=group.bad + bad, good=group.good + good)
+                key = Group(group.bad + bad, group.good + good)
                 groups[key] = groups.get(key, 0) | inside
-            if outside and (not bad or self._false_alarm > 0):
-                key = group._replace(alarms=group.alarms + bad)
-                groups[key] = groups.get(key, 0) | outside
+            if outside and not bad:
+                groups[group] = groups.get(group, 0) | outside
         self._groups = groups
 
     @property
@@ -96,7 +92,7 @@ class Belief:
 
     def shares(self) -> list[Share]:
         """All groups, the heaviest member first (ties: the lowest position); the masses add up to 1."""
-        logs = {group: self._log_weight(group) for group in self._groups}
+        logs = {group: log_evidence(group.bad, group.good) for group in self._groups}
         top = max(logs.values(), default=0.0)
         weights = {group: math.exp(log - top) for group, log in logs.items()}
         total = sum(weights[group] * members.bit_count() for group, members in self._groups.items())
@@ -112,27 +108,9 @@ class Belief:
                 values[position] = share.each
         return values
 
-    def _log_weight(self, group: Group) -> float:
-        alarms = group.alarms * math.log(self._false_alarm) if group.alarms else 0.0
-        return math.log(self._levels[group.level]) + log_evidence(group.bad, group.good) + alarms
-
 
 def positions(mask: int) -> Iterator[int]:
     """The bits that are set, lowest first."""
     for start, digit in enumerate(reversed(f"{mask:b}")):
         if digit == "1":
             yield start
-
-
-def mask_of(chosen: Callable[[int], bool], size: int) -> int:
-    """The mask of the positions below `size` for which `chosen` holds."""
-    return int("".join("1" if chosen(n) else "0" for n in reversed(range(size))) or "0", 2)
-
-
-def _by_level(size: int, weights: Sequence[float] | None) -> tuple[list[float], dict[Group, int]]:
-    values = [1.0] * size if weights is None else list(weights)
-    if len(values) != size or min(values) < 0 or not max(values) > 0:
-        raise ValueError("each candidate needs a weight of 0 or more, and one more than 0")
-    levels = sorted({value for value in values if value > 0})
-    return levels, {Group(n, 0, 0, 0): mask_of(lambda k, level=level: values[k] == level, size)  # type: ignore[misc]
-                    for n, level in enumerate(levels)}

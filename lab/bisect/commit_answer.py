@@ -58,8 +58,7 @@ def revert(revisions: Revisions, position: int, worktree: Worktree) -> None:
     git, name = worktree.git, revisions.name(position)
     merge = ["-m", "1"] if len(git("rev-list", "--parents", "-n1", name).split()) > 2 else []
     try:
-        git("-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false", "revert", "--no-edit", *merge, name,
-            env=_IDENTITY)
+        git("revert", "--no-edit", *merge, name, env=_IDENTITY)
     except LabError as error:
         conflicts = git.ask("diff", "--name-only", "--diff-filter=U").stdout.split()
         git.ask("revert", "--abort")

@@ -43,10 +43,10 @@ class Conductor:
     def replay(self) -> None:
         """Take in what the journal has. LabError when the history is not what it was."""
         for trial in self.journal.trials:
+            self.inquiry.next()  # what was asked then; it begins the search when the ends are done
             if not self._is_there(trial):
                 raise LabError(f"the history has changed: {trial.title} of {self.journal.directory} is not where it "
                                "was; begin a new bisection")
-            self.inquiry.next()  # what was asked then; it begins the search when the ends are done
             self.inquiry.take(trial)
         if self.journal.trials:
             self.say(f"going on after {len(self.journal.trials)} steps of {self.journal.directory}")

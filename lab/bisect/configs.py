@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,8 +11,13 @@ from pathlib import Path
 
 from lab import process
 from lab.errors import LabError, UsageError
+from lab.kernels.build_process import alone, build_output
+from lab.kernels.build_tools import cached, is_kernel_tree
+from lab.kernels.clean_view import view_of
 from lab.kernels.config import options_of
+from lab.kernels.kbuild import environment
 from lab.kernels.store import Store, full_disk_explained, silent
+from lab.usage import hold
 
 _DEADLINE_S = 600.0
 _MENTIONED = re.compile(r"^(?:# )?CONFIG_(\w+)(?:=| is not set)", re.MULTILINE)
@@ -36,8 +40,9 @@ class Configs:
     """
 
     def __init__(self, tree: Path, good: Path, bad: Path, store: Store, say: Callable[[str], None] = silent) -> None:
-        self._tree, self._say = _kernel_tree(tree), say
-        place = hashlib.sha256(str(self._tree).encode()).hexdigest()[:12]
+        tree, self._say = kernel_tree(tree), say
+        place = hashlib.sha256(str(tree).encode()).hexdigest()[:12]
+        self._tree = view_of(tree, store, say)
         self._store, self._lock = store, f"configs-{place}"
         self._directory = store.root / "configs" / place
         self._made: dict[frozenset[str], Merged] = {}
@@ -87,23 +92,23 @@ class Configs:
         return list(dict.fromkeys(group.values()))
 
     def _settled(self, text: str) -> Merged:
-        with self._objects() as objects:
+        with self._objects() as (objects, lock):
             (objects / ".config").write_text(text)
-            self._make(objects, "olddefconfig")
+            self._make(objects, lock, "olddefconfig")
             return self._kept(objects / ".config")
 
     def _choices(self, end: Merged) -> dict[str, str]:
         """Option -> its line, of those that somebody has to set: the others follow from them (savedefconfig)."""
-        with self._objects() as objects:
+        with self._objects() as (objects, lock):
             (objects / ".config").write_text(end.path.read_text())
-            self._make(objects, "savedefconfig")
+            self._make(objects, lock, "savedefconfig")
             lines = (objects / "defconfig").read_text().splitlines()
         return {found[1]: line for line in lines if (found := _MENTIONED.match(line))}
 
-    def _make(self, objects: Path, target: str) -> None:
-        """Raises LabError with make's first error."""
-        done = process.run([process.find("make", "make"), "-C", self._tree, f"O={objects}", target],
-                           timeout_s=_DEADLINE_S, check=False, env=_environment())
+    def _make(self, objects: Path, lock: int, target: str) -> None:
+        """As kernels are configured when they are built. Raises LabError with make's first error."""
+        done = build_output([process.find("make", "make"), "-C", self._tree, f"O={objects}", f"CC={cached()}", target],
+                            lock=lock, deadline_s=_DEADLINE_S, env=environment())
         if done.returncode != 0:
             raise LabError(f"make {target} fails in {self._tree}: {_first_error(done)}")
 
@@ -115,18 +120,22 @@ class Configs:
         return Merged(path, options_of(path))
 
     @contextmanager
-    def _objects(self) -> Iterator[Path]:
-        """A directory for make's O=: its tools are built once."""
+    def _objects(self) -> Iterator[tuple[Path, int]]:
+        """A directory for make's O=, where its tools are built once, and the lock of `alone`."""
         with self._store.lock(self._lock, say=self._say), full_disk_explained(self._store.root):
             objects = self._directory / "objects"
             objects.mkdir(parents=True, exist_ok=True)
-            yield objects
+            hold(self._directory)
+            with alone(objects, self._say) as lock:
+                yield objects, lock
 
 
-def _kernel_tree(tree: Path) -> Path:
+def kernel_tree(tree: Path) -> Path:
+    """Its absolute path. UsageError when it is none."""
     tree = tree.absolute()
-    if not (tree / "Kconfig").is_file() or not (tree / "Makefile").is_file():
-        raise UsageError(f"{tree} is not a kernel tree: it has no Kconfig; give a checkout")
+    if not is_kernel_tree(tree):
+        raise UsageError(f"{tree} is not a kernel tree: there is no Kconfig, Kbuild and Makefile in it; give a "
+                         "checkout")
     return tree
 
 
@@ -148,8 +157,3 @@ def _first_error(done: process.Completed) -> str:
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
     return next((line.lstrip("* ") for line in lines if "error" in line.lower() or "not clean" in line),
                 done.last_words())
-
-
-def _environment() -> dict[str, str]:
-    unset = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "KCONFIG_CONFIG", "KCONFIG_ALLCONFIG", "ARCH", "O")
-    return {**{k: v for k, v in os.environ.items() if k not in unset}, "LC_ALL": "C"}

@@ -21,12 +21,11 @@ class Question:
     any_failure: bool = False
 
     def asks(self, seen: Seen) -> bool:
-        """Whether a run shows it. That a kernel does not boot is an answer only where that is the question."""
-        if seen.outcome is not Outcome.FAIL:
-            return False
+        """Whether a run shows it, be it first or after another failure. That a kernel does not boot is an answer only
+        where that is the question."""
         if self.any_failure:
-            return (seen.kind == BOOT) == (self.kind == BOOT)
-        return seen.fingerprint == self.fingerprint
+            return bool(seen.failures) and (seen.kind == BOOT) == (self.kind == BOOT)
+        return any(failure.fingerprint == self.fingerprint for failure in seen.failures)
 
 
 @dataclass(frozen=True)
@@ -63,17 +62,24 @@ def _of_pass(question: Question | None, seen: Iterable[Seen]) -> str:
 
 
 def questions(seen: Sequence[Seen], *, any_failure: bool = False) -> list[Question]:
-    """Every failure of the failing end, the most frequent first; ties: the one that came first."""
-    failures = [s for s in seen if s.outcome is Outcome.FAIL]
-    often = Counter(s.fingerprint for s in failures)
-    first = {s.fingerprint: s for s in reversed(failures)}
-    order = sorted(often, key=lambda fingerprint: (-often[fingerprint], failures.index(first[fingerprint])))
+    """Every failure of the failing end: first what most often is a run's first cause, then what most often follows
+    one; ties: the one that came first."""
+    failed = [s for s in seen if s.failures]
+    shown = {failure.fingerprint: failure for s in reversed(failed) for failure in reversed(s.failures)}
+    causes, often = Counter(s.fingerprint for s in failed), Counter(f for s in failed for f in _fingerprints(s))
+    # `often` has them in the order in which they came, which sorting keeps.
+    order = sorted(often, key=lambda fingerprint: (-causes[fingerprint], -often[fingerprint]))
     if any_failure and order:
-        ids = tuple(dict.fromkeys(s.id for s in failures))
-        return [Question("", "any failure", first[order[0]].kind, ids, any_failure=True)]
-    return [Question(fingerprint, first[fingerprint].text, first[fingerprint].kind,
-                     tuple(dict.fromkeys(s.id for s in failures if s.fingerprint == fingerprint)))
+        ids = tuple(dict.fromkeys(s.id for s in failed))
+        return [Question("", "any failure", shown[order[0]].kind, ids, any_failure=True)]
+    return [Question(fingerprint, shown[fingerprint].text, shown[fingerprint].kind,
+                     tuple(dict.fromkeys(s.id for s in failed if fingerprint in _fingerprints(s))))
             for fingerprint in order]
+
+
+def _fingerprints(seen: Seen) -> list[str]:
+    """Of all its failures, each once."""
+    return list(dict.fromkeys(failure.fingerprint for failure in seen.failures))
 
 
 def why_untested(question: Question | None, trial: Trial) -> str:

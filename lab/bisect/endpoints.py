@@ -32,10 +32,7 @@ class Endpoints:
     last: int
     confidence: float = 0.99
     find_fix: bool = False
-    failures: int = _FAILURES
-    always: int = _ALWAYS
     patience: int = _PATIENCE
-    at_once: int = 1
     _bad: int = field(default=0, init=False)
     _good: int = field(default=0, init=False)
     _quiet: int = field(default=0, init=False)
@@ -67,19 +64,19 @@ class Endpoints:
 
     def next(self) -> EndAsk | None:
         """What to run now; None when both ends are known well enough."""
-        if self._bad < (self.failures if self._good else self.always):
-            return EndAsk(self.failing, self._rounded(self._missing_failures()))
+        if self._bad < (_FAILURES if self._good else _ALWAYS):
+            return EndAsk(self.failing, self._missing_failures())
         runs = self._quiet_runs() - self._quiet
-        return EndAsk(self.last if self.find_fix else None, self._rounded(runs)) if runs > 0 else None
+        return EndAsk(self.last if self.find_fix else None, runs) if runs > 0 else None
 
     def _missing_failures(self) -> int:
         """Half of the runs that the missing failures will take, as far as one can tell."""
         runs = self._bad + self._good
         if not self._bad:
-            return min(max(self.failures, runs), max(1, self.patience - runs))
+            return min(max(_FAILURES, runs), max(1, self.patience - runs))
         if not self._good:
-            return self.always - self._bad
-        missing = self.failures - self._bad
+            return _ALWAYS - self._bad
+        missing = _FAILURES - self._bad
         return max(missing, math.ceil(missing * runs / self._bad / 2))
 
     def _quiet_runs(self) -> int:
@@ -88,6 +85,3 @@ class Endpoints:
         while silence(self._bad, self._good, runs) > wanted:
             runs += 1
         return runs
-
-    def _rounded(self, runs: int) -> int:
-        return math.ceil(runs / self.at_once) * self.at_once

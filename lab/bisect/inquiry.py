@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from lab.bisect.belief import silence
 from lab.bisect.criterion import Counts, Question, counts, questions, why_untested
 from lab.bisect.endpoints import Endpoints
+from lab.bisect.outside import Outside
 from lab.bisect.search import Contradiction, Search
 from lab.bisect.subject import Subject
 from lab.bisect.trial import BOOT, CANDIDATE, END, PARENT, Trial
@@ -24,6 +25,10 @@ _WORTH_COUNTING = 0.2  # of an even share of the probability
 
 def _none(_: int) -> Sequence[int]:
     return ()
+
+
+def _nothing(_: int) -> bool:
+    return False
 
 
 class EndsWrong(LabError):
@@ -41,18 +46,22 @@ class Todo:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The culprit is one of `positions`, with this probability. `hidden`: why a path filter makes it another's."""
+    """The culprit is one of `positions`, with this probability. `hidden`: why a path filter makes it another's.
+
+    `unseen`: a filter left out what stands right before one of them, and that was not run, so it may be the culprit.
+    """
 
     positions: tuple[int, ...]
     probability: float
     hidden: str = ""
+    unseen: bool = False
 
 
 @dataclass
 class Inquiry:
     """`fingerprint` chooses the question among the failing end's failures; else it is the most frequent one.
 
-    `hidden_parents(position)`: positions of the real parents that are not in the history, because a filter hides them.
+    `hidden_parents` and `left_out`: see Outside.
     """
 
     subject: Subject
@@ -60,9 +69,9 @@ class Inquiry:
     find_fix: bool = False
     any_failure: bool = False
     fingerprint: str = ""
-    at_once: int = 1
     patience: int = 30
     hidden_parents: Callable[[int], Sequence[int]] = _none
+    left_out: Callable[[int], bool] = _nothing
     question: Question | None = field(default=None, init=False)
     others: list[Question] = field(default_factory=list, init=False)  # of the failing end, each its own question
     search: Search | None = field(default=None, init=False)
@@ -73,7 +82,9 @@ class Inquiry:
 
     def __post_init__(self) -> None:
         last = len(self.subject.history) - 1
-        self._ends = Endpoints(last, self.confidence, self.find_fix, patience=self.patience, at_once=self.at_once)
+        self._ends = Endpoints(last, self.confidence, self.find_fix, patience=self.patience)
+        self._outside = Outside(self.hidden_parents, self.left_out, self.subject.title, self.totals, self.untestable,
+                                self.enough, self.find_fix)
 
     def next(self) -> Todo | None:
         """What to run now; None when there is a verdict."""
@@ -81,11 +92,7 @@ class Inquiry:
             return self._again
         if self.search is None and (end := self._ends.next()) is not None:
             return Todo(END, end.position, end.runs)
-        if self.search is None:
-            self.search = Search(self.subject.history, confidence=self.confidence, find_fix=self.find_fix,
-                                 rate=self._ends.rate, at_once=self.at_once)
-        ask = self.search.next()
-        return Todo(CANDIDATE, ask.position, ask.runs) if ask is not None else self._parent()
+        return self._candidate()
 
     def take(self, trial: Trial) -> None:
         """A trial was made. Raises EndsWrong, or Contradiction when no single culprit explains what was seen."""
@@ -93,7 +100,7 @@ class Inquiry:
         if trial.phase == END:
             self._take_end(trial)
         elif trial.phase == PARENT:
-            self._take_parent(trial)
+            self._tally(trial)
         else:
             self._take_candidate(trial)
 
@@ -101,7 +108,8 @@ class Inquiry:
         """What is known; it is final when `next` says None."""
         assert self.search is not None, "the ends come first"
         answer = self.search.answer()
-        return Verdict(answer.positions, answer.probability, self._hidden(answer.positions))
+        return Verdict(answer.positions, answer.probability, self._outside.hidden(answer.positions),
+                       self._outside.unseen(answer.positions))
 
     def failing(self, position: int) -> bool:
         """Whether the candidate is believed to fail: whether it does under the most probable culprit."""
@@ -118,6 +126,13 @@ class Inquiry:
         bits = -sum(chance * math.log2(chance) for chance in chances)
         even = 1 / len(self.subject.history)
         return math.ceil(bits - 0.05), sum(chance > _WORTH_COUNTING * even for chance in chances)
+
+    def _candidate(self) -> Todo | None:
+        if self.search is None:
+            self.search = Search(self.subject.history, confidence=self.confidence, find_fix=self.find_fix,
+                                 rate=self._ends.rate)
+        ask = self.search.next()
+        return Todo(CANDIDATE, ask.position, ask.runs) if ask is not None else self._parent()
 
     def _take_end(self, trial: Trial) -> None:
         failing = trial.position == self._ends.failing
@@ -171,7 +186,8 @@ class Inquiry:
         self.untestable[position] = why
         self.search.cannot(position)
 
-    def _take_parent(self, trial: Trial) -> None:
+    def _tally(self, trial: Trial) -> None:
+        """Count what the search is not told of: `totals` and `untestable` are all that is kept."""
         assert trial.position is not None
         if trial.cannot:
             self.untestable[trial.position] = trial.cannot
@@ -194,14 +210,9 @@ class Inquiry:
         return True
 
     def _parent(self) -> Todo | None:
-        """A real parent of the culprit that is not in the history, and about which too little is known."""
         assert self.search is not None
-        positions = self.search.answer().positions
-        for parent in self.hidden_parents(positions[0]) if len(positions) == 1 else ():
-            total = self.totals.get(parent, Counts())
-            if parent not in self.untestable and not total.bad and total.good < self.enough():
-                return Todo(PARENT, parent, self.enough() - total.good)
-        return None
+        todo = self._outside.next(self.search.answer().positions)
+        return Todo(PARENT, *todo) if todo is not None else None
 
     def enough(self) -> int:
         """Runs without failure that show, as surely as wanted, that something does not fail."""
@@ -209,14 +220,3 @@ class Inquiry:
         while silence(rate.bad, rate.runs - rate.bad, runs) > 1 - self.confidence:
             runs += 1
         return runs
-
-    def _hidden(self, positions: tuple[int, ...]) -> str:
-        for parent in self.hidden_parents(positions[0]) if len(positions) == 1 else ():
-            title, total = self.subject.title(parent), self.totals.get(parent, Counts())
-            if parent in self.untestable:
-                return (f"its real parent, {title}, which the path filter hides, cannot be tested "
-                        f"({self.untestable[parent]})")
-            if bool(total.bad) != self.find_fix:
-                does = "does not fail" if self.find_fix else "fails"
-                return f"its real parent, {title}, which the path filter hides, {does} already"
-        return ""

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,18 +14,20 @@ from typing import Any
 from lab.bisect.trial import Trial
 from lab.errors import LabError, UsageError
 
-FORMAT = 1
+FORMAT = 2
 NAME = "bisect.jsonl"
 PREFIX = "bisect-"
 
 
 @dataclass
 class Journal:
-    """`parameters`: all that the command line said. `trials`: in the order in which they were made."""
+    """`parameters`: all that the command line said. `trials`: in the order in which they were made. `digests`: of the
+    scenario of each run, as it was when the bisection began."""
 
     directory: Path
     parameters: Mapping[str, Any]
     trials: list[Trial]
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     def add(self, trial: Trial) -> None:
         """Write a trial down; it is on the disk when this returns. LabError when that is not possible."""
@@ -33,7 +35,7 @@ class Journal:
         self.trials.append(trial)
 
 
-def begin(results: Path, parameters: Mapping[str, Any]) -> Journal:
+def begin(results: Path, parameters: Mapping[str, Any], digests: Mapping[str, str] | None = None) -> Journal:
     """A new folder bisect-DATE-TIME below `results` with a journal in it. LabError when it cannot be made."""
     try:
         results.mkdir(parents=True, exist_ok=True)
@@ -42,8 +44,10 @@ def begin(results: Path, parameters: Mapping[str, Any]) -> Journal:
             directory = results / (stem if attempt == 0 else f"{stem}-{attempt + 1}")
             with contextlib.suppress(FileExistsError):
                 directory.mkdir()
-                _append(directory / NAME, {"event": "begin", "format": FORMAT, "parameters": dict(parameters)})
-                return Journal(directory, dict(parameters), [])
+                journal = Journal(directory, dict(parameters), [], dict(digests or {}))
+                _append(directory / NAME, {"event": "begin", "format": FORMAT, "parameters": journal.parameters,
+                                           "digests": journal.digests})
+                return journal
     except OSError as error:
         raise LabError(f"cannot write to {results}: {error.strerror}; give another folder with --results") from None
     raise LabError(f"{results} has too many bisections of this second; type the command again")
@@ -64,7 +68,7 @@ def load(directory: Path) -> Journal:
         if not events or events[0]["event"] != "begin" or events[0]["format"] != FORMAT:
             raise UsageError(f"{path} is not a journal of this lab; begin a new bisection")
         trials = [Trial.from_json({k: v for k, v in e.items() if k != "event"}) for e in events[1:]]
-        return Journal(directory, events[0]["parameters"], trials)
+        return Journal(directory, events[0]["parameters"], trials, dict(events[0]["digests"]))
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path} is damaged ({error}); begin a new bisection") from None
 

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from lab.bisect.search import Contradiction
+
 Options = frozenset[str]
 
 
-class Seen(Enum):
-    """What a set of options did; UNRESOLVED: it gives no kernel, or one that fails in another way."""
+class Told(Enum):
+    """What is known of a set of options; UNRESOLVED: it gives no kernel, or one that fails in another way."""
 
     GOOD = "good"
     BAD = "bad"
@@ -23,21 +25,21 @@ class Smallest:
 
     options: Options
     unsure: Options
-    tests: int  # sets that were tried, each once
+    tests: int  # sets that were tried beside none and all, each once
 
 
 @dataclass
 class _Tests:
     """Each set is tried once."""
 
-    test: Callable[[Options], Seen]
+    test: Callable[[Options], Told]
     survivors: Callable[[Options], Options]
-    seen: dict[Options, Seen]
+    seen: dict[Options, Told]
 
     def bad(self, options: Options) -> bool:
         if options not in self.seen:
             self.seen[options] = self.test(options)
-        return self.seen[options] is Seen.BAD
+        return self.seen[options] is Told.BAD
 
     def shrunk(self, options: Options) -> Options:
         """Without those that the configuration did not keep, where it fails like that too."""
@@ -45,19 +47,23 @@ class _Tests:
         return kept if kept != options and self.bad(kept) else options
 
 
-def minimise(groups: Sequence[Options], test: Callable[[Options], Seen], *,
+def minimise(groups: Sequence[Options], test: Callable[[Options], Told], *,
              survivors: Callable[[Options], Options] = lambda options: options) -> Smallest:
     """The smallest subset of all options in `groups` that is BAD: no option can be left out (1-minimal).
 
-    All together they must be BAD and none of them GOOD: the caller knows that. Options of a group are left out together
+    None of them must be GOOD: the caller knows that. All together are tried first; Contradiction when they are not BAD,
+    for then something else than these options makes the difference. Options of a group are left out together
     first and only then one by one. `survivors(options)`: those that a configuration made with them really has. The
     sets that are tried depend on nothing but the answers, so a journal of them is enough to go on after a break.
     """
-    tests = _Tests(test, survivors, {frozenset(): Seen.GOOD, _union(groups): Seen.BAD})
+    tests = _Tests(test, survivors, {frozenset(): Told.GOOD})
+    if not tests.bad(_union(groups)):
+        raise Contradiction("the good configuration with all options of the bad one does not fail; something else "
+                            "than options makes the difference, such as the order of the files' lines")
     found = _ddmin(list(groups), tests)
     singles = [frozenset((option,)) for group in groups for option in sorted(group) if option in _union(found)]
     options = _union(_ddmin(singles, tests))
-    unsure = [o for o in options if tests.seen.get(options - {o}) is Seen.UNRESOLVED]
+    unsure = [o for o in options if tests.seen.get(options - {o}) is Told.UNRESOLVED]
     return Smallest(options, frozenset(unsure), len(tests.seen) - 2)
 
 

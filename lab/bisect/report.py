@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+from lab.bisect.asked import Asked
 from lab.bisect.conduct import said
 from lab.bisect.criterion import Question, counts
 from lab.bisect.inquiry import Inquiry, Verdict
@@ -21,24 +23,25 @@ _EXIT = {FOUND: 0, RANGE: 1, HIDDEN: 1, NO_ANSWER: 3}
 
 @dataclass(frozen=True)
 class Texts:
-    """What only the subject can say. `about`: the answer, in Markdown; `commands`: what to do next -> its command."""
+    """What only the subject can say. `about`: the answer, in Markdown; `commands`: what to do next -> its command;
+    `outside`: what a filter leaves out."""
 
     about: Callable[[Verdict], str]
     commands: Callable[[Verdict | None], dict[str, str]]
     what: str = "commit"
+    outside: str = "commits outside of the paths"
 
 
 @dataclass(frozen=True)
 class Report:
-    """`verdict` is None when there is no answer; then `error` says why. `again`: the words of the command line, without
-    --fingerprint."""
+    """`verdict` is None when there is no answer; then `error` says why."""
 
     directory: Path
     inquiry: Inquiry
     trials: Sequence[Trial]
     verdict: Verdict | None
     texts: Texts
-    again: Sequence[str]
+    asked: Asked
     error: str = ""
 
     @property
@@ -60,12 +63,13 @@ class Report:
             return f"No answer: {self.error}"
         first = f"The first {'fixed' if self.inquiry.find_fix else 'bad'} {self.texts.what}"
         titles = [self.inquiry.subject.title(p) for p in self.verdict.positions]
-        if self.kind == RANGE:
-            return f"{first} is one of {len(titles)}, from {titles[0]} to {titles[-1]}"
         if self.kind == HIDDEN:
             return (f"{first} may be none that the paths choose: of them {titles[0]} is the first, but "
                     f"{self.verdict.hidden}")
-        return f"{first} is {titles[0]}"
+        where = f"one of {len(titles)}, from {titles[0]} to {titles[-1]}" if self.kind == RANGE else titles[0]
+        if self.verdict.unseen:
+            return f"Of those chosen, t{first[1:]} is {where}; {self.texts.outside} were not looked at"
+        return f"{first} is {where}"
 
     def text(self) -> str:
         """The whole report in Markdown."""
@@ -76,16 +80,16 @@ class Report:
     def data(self) -> dict[str, Any]:
         """For programs."""
         verdict, question = self.verdict, self.inquiry.question
-        names = self.inquiry.subject.history.names
         return {
             "format": 1, "kind": self.kind, "headline": self.headline(), "error": self.error,
             "find_fix": self.inquiry.find_fix,
-            "candidates": [names[p] for p in verdict.positions] if verdict else [],
+            "candidates": [self._name(p) for p in verdict.positions] if verdict else [],
             "probability": round(verdict.probability, 6) if verdict else None,
             "hidden": verdict.hidden if verdict else "",
+            "unseen": self.texts.outside if verdict and verdict.unseen else "",
             "question": asdict(question) if question else None,
             "others": [asdict(other) for other in self.inquiry.others],
-            "untestable": {names[p] if p < len(names) else str(p): why for p, why in self.inquiry.untestable.items()},
+            "untestable": {self._name(p): why for p, why in self.inquiry.untestable.items()},
             "trials": [{**trial.as_json(), "says": said(self.inquiry, trial)} for trial in self.trials],
             "commands": self._all_commands(),
         }
@@ -97,6 +101,10 @@ class Report:
             (self.directory / "bisect.json").write_text(json.dumps(self.data(), indent=1))
         except OSError as error:
             raise LabError(f"cannot write the report to {self.directory}: {error.strerror}") from None
+
+    def _name(self, position: int) -> str:
+        names = self.inquiry.subject.history.names
+        return names[position] if position < len(names) else str(position)
 
     def _certainty(self) -> str:
         if self.verdict is None or self.kind == HIDDEN:
@@ -121,7 +129,7 @@ class Report:
         return "\n".join(lines)
 
     def _asking(self, other: Question) -> str:
-        return shlex.join([*self.again[:2], "--fingerprint", other.fingerprint, *self.again[2:]])
+        return shlex.join(self.asked.asking(other.fingerprint).words())
 
     def _evidence(self) -> str:
         lines = ["## Evidence", "| step | what | result | bad/runs | runs |", "|---|---|---|---|---|"]
@@ -144,7 +152,8 @@ class Report:
 
 
 def _links(trial: Trial) -> str:
-    return " ".join(f"[{n}](<{seen.directory}>)" for n, seen in enumerate(trial.seen, 1) if seen.directory)
+    """The second run of a scenario is in a folder NAME#2, which in a link would be a part of a page."""
+    return " ".join(f"[{n}](<{quote(seen.directory)}>)" for n, seen in enumerate(trial.seen, 1) if seen.directory)
 
 
 def _cell(text: str) -> str:

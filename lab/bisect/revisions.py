@@ -45,6 +45,8 @@ class Revisions:
 
     def hidden_parents(self, position: int) -> list[int]:
         """The real parents of a candidate that neither are candidates nor lie before the old end."""
+        if not self.paths:
+            return []
         shown = {*self.history.names, self.old}
         parents = self.git("rev-list", "--parents", "-n1", self.name(position)).split()[1:]
         every = self._all() if set(parents) - shown else []

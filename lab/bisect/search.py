@@ -45,19 +45,16 @@ class Answer:
 class Search:
     """Finds the first bad candidate, or with `find_fix` the first good one, from runs that fail only at times.
 
-    A run of something good never fails (but for `false_alarm`). What a candidate costs when it is run for the first
-    time is `step_cost`, in runs; `at_once` runs take as long as one. `weights`: prior of each candidate (few distinct
-    values). The calls of `saw` and `cannot`, in their order, are the whole state: repeated, they give the same asks.
+    A run of something good never fails. What a candidate costs when it is run for the first time is `step_cost`, in
+    runs. The calls of `saw` and `cannot`, in their order, are the whole state: repeated, they give the same asks.
     """
 
     def __init__(self, history: History, *, confidence: float = 0.99, find_fix: bool = False, rate: Rate,
-                 weights: Sequence[float] | None = None, step_cost: float = 5.0, at_once: int = 1,
-                 false_alarm: float = 0.0) -> None:
+                 step_cost: float = 5.0) -> None:
         if not history.names or not 0 < confidence < 1:
             raise ValueError("a search needs candidates, and a confidence between 0 and 1")
         self._history, self._confidence, self._find_fix = history, 1 - _MARGIN * (1 - confidence), find_fix
-        self._step_cost, self._at_once = step_cost, max(1, at_once)
-        self._belief = Belief(len(history), rate, weights=weights, false_alarm=false_alarm)
+        self._step_cost, self._belief = step_cost, Belief(len(history), rate)
         self._everything = (1 << len(history)) - 1
         self._visited: set[int] = set()
         self._untestable: set[int] = set()
@@ -154,7 +151,7 @@ class Search:
             if failed >= min(_FEW_FAILURES, whole / 2) or led / (1 - failed) >= self._confidence:
                 break
             runs += 1
-        return math.ceil(runs / self._at_once) * self._at_once
+        return runs
 
     def _alike(self, bit: int) -> int:
         """The culprits that no test tells from this one: more than itself only where candidates cannot be tested."""

@@ -13,8 +13,17 @@ CANDIDATE, END, PARENT = "candidate", "end", "parent"
 
 
 @dataclass(frozen=True)
+class Failure:
+    """One way in which a run failed."""
+
+    fingerprint: str
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Seen:
-    """One run of one scenario, as far as a search needs it. `kind` and `fingerprint` are its first failure's."""
+    """One run of one scenario, as far as a search needs it; `kind`, `fingerprint`, `text` are of its first failure."""
 
     id: str
     outcome: Outcome
@@ -22,15 +31,30 @@ class Seen:
     fingerprint: str = ""
     text: str = ""
     directory: str = ""  # of the run, relative to the bisection's folder
+    others: tuple[Failure, ...] = ()  # after the first
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """All of them, the first cause first; none of a run that did not fail."""
+        if self.outcome is not Outcome.FAIL:
+            return ()
+        return (Failure(self.fingerprint, self.kind, self.text), *self.others)
 
     @staticmethod
     def of(result: Result, directory: str) -> Seen:
-        """The first failure also of a run that failed as a known bug does: known bugs must not hide the question."""
-        cause = next((r for r in result.reasons if r.outcome in (Outcome.FAIL, Outcome.XFAIL)), None)
-        if cause is None:
+        """All failures, also those that are known bugs: neither these nor what fails first may hide the question."""
+        causes = [r for r in result.reasons if r.outcome in (Outcome.FAIL, Outcome.XFAIL)]
+        if not causes:
             return Seen(result.id, result.outcome, text=result.summary, directory=directory)
-        kind = cause.kind if result.origin else BOOT  # a panic on the way up is one of a kernel that does not boot
-        return Seen(result.id, Outcome.FAIL, kind, cause.fingerprint, cause.text, directory)
+        # A panic on the way up is one of a kernel that does not boot.
+        first, *others = (Failure(r.fingerprint, r.kind if result.origin else BOOT, r.text) for r in causes)
+        return Seen(result.id, Outcome.FAIL, first.kind, first.fingerprint, first.text, directory, tuple(others))
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> Seen:
+        """KeyError, TypeError, ValueError for anything that a journal does not have."""
+        others = tuple(Failure(**one) for one in data.get("others", ()))
+        return Seen(**{**data, "outcome": Outcome(data["outcome"]), "others": others})
 
 
 @dataclass(frozen=True)
@@ -66,8 +90,7 @@ class Trial:
     @staticmethod
     def from_json(data: dict[str, Any]) -> Trial:
         """KeyError, TypeError, ValueError for anything that `as_json` does not write."""
-        seen = tuple(Seen(**{**one, "outcome": Outcome(one["outcome"])}) for one in data["seen"])
-        return Trial(**{**data, "seen": seen})
+        return Trial(**{**data, "seen": tuple(Seen.from_json(one) for one in data["seen"])})
 
 
 def seen_of(results: Sequence[Result], directories: Iterable[str]) -> tuple[Seen, ...]:

@@ -13,10 +13,12 @@ import filelock
 
 from lab.errors import LabError
 from lab.git import Git
-from lab.kernels.store import Store, full_disk_explained, hold
+from lab.kernels.store import Store, full_disk_explained
+from lab.usage import hold
 
 _PLACES = 64  # bisections of one repository at the same time
-_NO_HOOKS = ("-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false")
+# Nothing of the user's: no hooks, no passphrase asked for.
+_OPTIONS = ("-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false", "-c", "advice.detachedHead=false")
 
 
 @dataclass
@@ -29,7 +31,7 @@ class Worktree:
 
     @property
     def git(self) -> Git:
-        return Git(self.directory)
+        return Git(self.directory, _OPTIONS)
 
     def check_out(self, commit: str) -> None:
         """The files of a commit; those that do not differ stay as they are, so that make has little to do."""
@@ -37,7 +39,7 @@ class Worktree:
             if not self._ready:
                 self._make(commit)
             hold(self.directory)
-            self.git(*_NO_HOOKS, "checkout", "--detach", "--force", "--quiet", commit)
+            self.git("checkout", "--detach", "--force", "--quiet", commit)
 
     def remove(self) -> None:
         """Take it away, from the disk and from the repository's list."""
@@ -49,10 +51,12 @@ class Worktree:
     def _make(self, commit: str) -> None:
         """What a killed bisection left is used again, without what lies there beside the commit's files."""
         if self._is_ours():
+            # Nobody else is here: a lock is that of a git that was killed, with a bisection or by a full memory.
+            Path(self.git("rev-parse", "--path-format=absolute", "--git-path", "index.lock")).unlink(missing_ok=True)
             self.git("clean", "-ffdxq")
         else:
             self.remove()
-            Git(self.tree)(*_NO_HOOKS, "worktree", "add", "--detach", "--quiet", self.directory, commit)
+            Git(self.tree, _OPTIONS)("worktree", "add", "--detach", "--quiet", self.directory, commit)
         self._ready = True
 
     def _is_ours(self) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from lab.coverage.build import Build
 from lab.coverage.reach import Function, Reach, numbers, ranges
 from lab.coverage.report import RunReach
 from lab.errors import LabError, UsageError
@@ -43,7 +44,8 @@ class Reached:
 
 @dataclass(frozen=True)
 class Atlas:
-    """`includers`: header -> the sources of drivers/target that include it."""
+    """`includers`: header -> the sources of drivers/target that include it. `tree`: what the user named when the
+    kernel was built; it may have git, which the view of it that was compiled has not."""
 
     kernel: str
     spec: str
@@ -63,19 +65,18 @@ class Atlas:
             return self
         have = {run.id for run in self.runs}
         kept = [run for run in older.runs if run.id not in have]
-        return Atlas(self.kernel, self.spec, self.identity, self.tree, self.sources, self.includers,
-                     (*self.runs, *kept))
+        return replace(self, runs=(*self.runs, *kept))
 
 
-def atlas_of(kernel: Kernel, tree: Path, everything: Reach, runs: Sequence[RunReach], *, stale: Sequence[str],
+def atlas_of(kernel: Kernel, build: Build, everything: Reach, runs: Sequence[RunReach], *, stale: Sequence[str],
              includers: Mapping[str, Sequence[str]]) -> Atlas:
     """From what a session reached. `stale`: files that changed since the kernel was built."""
-    sources = {name: Source(() if name in stale else _text(tree / name), frozenset(file.lines), file.functions)
+    sources = {name: Source(() if name in stale else _text(build.tree / name), frozenset(file.lines), file.functions)
                for name, file in everything.items()}
     reached = [Reached(r.id, r.word, r.seconds, {
         name: hit for name, file in r.reach.items() if (hit := frozenset(n for n, yes in file.lines.items() if yes))})
         for r in runs if r.reach is not None]
-    return Atlas(kernel.name, kernel.spec, kernel.identity, str(tree), sources, includers, reached)
+    return Atlas(kernel.name, kernel.spec, kernel.identity, str(build.origin), sources, includers, reached)
 
 
 def _text(path: Path) -> tuple[str, ...]:

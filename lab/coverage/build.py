@@ -21,11 +21,13 @@ _DEPENDENCY = re.compile(r"^ +(\S+\.[ch])(?: \\)?$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Build:
-    """`tree`: the sources. `objects`: where kbuild's files are. `gcov`: the program of the kernel's own compiler."""
+    """`tree`: the sources. `objects`: where kbuild's files are. `gcov`: the program of the kernel's own compiler.
+    `origin`: the tree that the user named, of which `tree` may be a view without git."""
 
     tree: Path
     objects: Path
     gcov: Path
+    origin: Path
 
 
 def build_of(kernel: Kernel) -> Build:
@@ -36,23 +38,24 @@ def build_of(kernel: Kernel) -> Build:
                          f"build one that does with `{HOW}`")
     if options.get("CC_IS_CLANG") == "y":
         raise UsageError(f"{kernel.name} was built by clang, whose counters gcov cannot read; build it with gcc")
-    tree, objects = _places(kernel)
+    tree, objects, origin = _places(kernel)
     if not (tree / "drivers/target").is_dir():
         raise LabError(f"the sources of {kernel.name} are not in {tree} any more, and coverage is told by their lines")
-    return Build(tree, objects, _gcov(int(options.get("GCC_VERSION", "0")) // 10000))
+    return Build(tree, objects, _gcov(int(options.get("GCC_VERSION", "0")) // 10000), origin)
 
 
-def _places(kernel: Kernel) -> tuple[Path, Path]:
-    """What the builder or the stage wrote beside the kernel: (sources, objects)."""
+def _places(kernel: Kernel) -> tuple[Path, Path, Path]:
+    """What the builder or the stage wrote beside the kernel: (sources, objects, the tree that the user named)."""
     home = kernel.image.parent.parent
     if built := _json(home / "manifest.json"):
-        return Path(str(built["tree"])), Path(str(built["objects"]))
+        return Path(str(built["tree"])), Path(str(built["objects"])), Path(str(built.get("origin", built["tree"])))
     if staged := _json(home / "staged.json"):
         objects = Path(str(staged["origin"]))
         if objects.is_file():  # arch/x86/boot/bzImage
             objects = objects.parents[3]
         source = objects / "source"  # kbuild's link to the sources of an O= directory
-        return (source.resolve() if source.exists() else objects), objects
+        sources = source.resolve() if source.exists() else objects
+        return sources, objects, sources
     raise UsageError(f"the lab does not know where {kernel.name} was built; give the built tree, "
                      f"or build it with `{HOW}`")
 
