@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lab.bisect.asked import COMMAND, Asked
+from lab.bisect.basis import Basis, Parts, begun
 from lab.bisect.commit_answer import CommitAnswer, has, revert
 from lab.bisect.commits import Build, CommitSubject, named
+from lab.bisect.criterion import Question
 from lab.bisect.gitlog import NAME, GitLog
 from lab.bisect.inquiry import Inquiry, Verdict
 from lab.bisect.journal import Journal
@@ -22,6 +24,8 @@ from lab.cli.bisect_subjects import Plug, Say
 from lab.errors import BuildFailed, LabError, UsageError
 from lab.kernels import flavors
 from lab.kernels.build import Recipe, build_tree
+from lab.kernels.build_tools import compiler
+from lab.kernels.headers import headers
 from lab.kernels.kernel import Kernel
 from lab.kernels.module_build import build_modules
 from lab.kernels.store import Store
@@ -33,9 +37,11 @@ def plug(asked: Asked, store: Store, say: Say) -> Iterator[Plug]:
     _check_builder(asked)
     found = revisions(Path(asked.tree), asked.good, asked.bad, find_fix=asked.find_fix, paths=asked.paths)
     say_all(found, say)
+    asked, now = _made_of(asked, store, say)
+    basis = begun(asked.basis, now)
     with worktree(found.tree, store) as place:
-        settled = replace(asked.between(found.old, found.new), tree=str(found.tree))
-        commits = _Commits(settled, found, place, _builder(asked, store))
+        settled = replace(asked.between(found.old, found.new), tree=str(found.tree), basis=dict(basis.began))
+        commits = _Commits(settled, found, place, _builder(asked, basis, store))
         yield Plug(commits.asked, commits.subject, found.name, commits.texts, commits.believed, found.hidden_parents,
                    commits.check, commits.reverted, commits.title_reverted, place.remove)
 
@@ -48,15 +54,23 @@ def _check_builder(asked: Asked) -> None:
         flavors.flavor(asked.flavor)
 
 
-def _builder(asked: Asked, store: Store) -> Build:
-    if asked.modules_of:
-        return lambda tree, say: build_modules(tree, asked.modules_of, store, say)
-    return lambda tree, say: build_tree(tree, Recipe(asked.flavor), store, say)
+def _made_of(asked: Asked, store: Store, say: Say) -> tuple[Asked, Callable[[], Parts]]:
+    """What kernels are made of beside their commits. debian:6.12 is one version from here on: package lists grow."""
+    if not asked.modules_of:
+        return asked, lambda: {"the compiler": compiler(),
+                               f"the flavor {asked.flavor}": flavors.flavor(asked.flavor).digest[:12]}
+    tools = headers(asked.modules_of.removeprefix("debian").removeprefix(":"), store, say)
+    return replace(asked, modules_of=f"debian:{tools.version}"), lambda: {"the compiler": tools.compiler_version}
 
 
-def builder_of_configs(asked: Asked, store: Store, say: Say) -> Callable[[Path], Kernel]:
-    """Makes a kernel of the tree with a configuration file."""
-    return lambda config: build_tree(Path(asked.tree), Recipe(config=config), store, say)
+def _builder(asked: Asked, basis: Basis, store: Store) -> Build:
+    def build(tree: Path, say: Say) -> Kernel:
+        basis.check()
+        if asked.modules_of:
+            return build_modules(tree, asked.modules_of, store, say)
+        return build_tree(tree, Recipe(asked.flavor), store, say)
+
+    return build
 
 
 @dataclass(frozen=True)
@@ -100,16 +114,20 @@ class _Commits:
                 return answer.one(verdict.positions[0], journal.directory)
             return answer.listed(verdict.positions, inquiry.untestable)
 
-        return Texts(about, lambda verdict: self._commands(verdict, journal))
+        return Texts(about, lambda verdict: self._commands(verdict, inquiry.question, journal.directory))
 
-    def _commands(self, verdict: Verdict | None, journal: Journal) -> dict[str, str]:
-        replay = {"git's own state, in a checkout of your own": f"git bisect replay {journal.directory / NAME}"}
-        if verdict is None:
+    def _commands(self, verdict: Verdict | None, question: Question | None, directory: Path) -> dict[str, str]:
+        """The question is named also where the user did not: another bad end may show another failure more often."""
+        replay = {"git's own state, in a checkout of your own": shlex.join(["git", "bisect", "replay",
+                                                                            str(directory / NAME)])}
+        if verdict is None or question is None:
             return {}
-        if verdict.hidden:
-            return {"To look at all commits": shlex.join(replace(self.asked, paths=()).words()), **replay}
+        if verdict.hidden or verdict.unseen:
+            everything = replace(self.asked, paths=()).asking(question.fingerprint)
+            return {"To look at all commits": shlex.join(everything.words()), **replay}
         if len(verdict.positions) > 1:
             return replay
         reverting = "it fails again without it" if self.asked.find_fix else "a revert cures it"
-        return {"To run it again": f"{COMMAND} bisect --again {journal.directory}",
-                f"To check that {reverting}": f"{COMMAND} bisect --check-revert {journal.directory}", **replay}
+        once_more = {"To run it again": "--again", f"To check that {reverting}": "--check-revert"}
+        return {**{what: shlex.join([COMMAND, "bisect", option, str(directory)]) for what, option in once_more.items()},
+                **replay}

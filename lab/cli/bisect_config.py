@@ -2,39 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import shlex
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from lab.bisect.asked import Asked
-from lab.bisect.config_search import ConfigAnswer, bisect_config
+from lab.bisect.asked import COMMAND, Asked
+from lab.bisect.basis import begun
+from lab.bisect.config_report import FAILS, ConfigReport, about
+from lab.bisect.config_search import ConfigInquiry
+from lab.bisect.config_subject import ConfigSubject
+from lab.bisect.configs import Configs, kernel_tree
+from lab.bisect.inquiry import Inquiry, Verdict
 from lab.bisect.journal import Journal
-from lab.bisect.search import Contradiction
-from lab.cli.host import say
-from lab.cli.trials import VmTester
+from lab.bisect.report import Texts
+from lab.cli.bisect_subjects import Plug, Say
+from lab.kernels.build import Recipe, build_tree
+from lab.kernels.build_tools import check_build_tools, compiler
 from lab.kernels.kernel import Kernel
 from lab.kernels.store import Store
-
-JOURNAL = "options.jsonl"
-
-
-def search(asked: Asked, journal: Journal, tester: VmTester, build: Callable[[Path], Kernel], store: Store) -> int:
-    """Find the options, or go on with that; write the report. 0 found, 1 some cannot be told, 3 the ends are wrong."""
-    good, bad = (Path(path) for path in asked.config)
-    try:
-        answer = bisect_config(Path(asked.tree), good, bad, build, tester, store, say, journal.directory / JOURNAL,
-                               confidence=asked.confidence)
-    except Contradiction as error:
-        return _reported(journal, f"# No answer: {error}\n", 3)
-    return _reported(journal, _text(asked, answer), 1 if answer.unsure else 0)
+from lab.kernels.tree_hash import tree_hash
 
 
-def _text(asked: Asked, answer: ConfigAnswer) -> str:
-    return (f"# {answer}\n\nThe failure is `{answer.fingerprint}`, in {', '.join(asked.scenarios)}. {answer.tests} "
-            f"configurations were looked at; the good one with these options is {answer.config}.\n")
+@contextlib.contextmanager
+def plug(asked: Asked, store: Store, say: Say) -> Iterator[Plug]:
+    """UsageError for what is no tree and no configuration, LabError for a tree that is not the journal's any more."""
+    check_build_tools()
+    tree, (good, bad) = kernel_tree(Path(asked.tree)), map(Path, asked.config)
+
+    def made_of() -> dict[str, str]:
+        return {f"the tree {tree}": tree_hash(tree), "the compiler": compiler()}
+
+    begun(asked.basis, made_of)  # first: to settle the configurations takes a while, and may fail of the same
+    configs = Configs(tree, good, bad, store, say)
+    ends = {f"the configuration {good}": configs.good.path.stem, f"the configuration {bad}": configs.bad.path.stem}
+    basis = begun(asked.basis, lambda: made_of() | ends)
+
+    def build(config: Path) -> Kernel:
+        return build_tree(tree, Recipe(config=config), store, say)
+
+    subject = ConfigSubject(tree, configs, (str(good), str(bad)), build, basis)
+    yield Plug(replace(asked, tree=str(tree), basis=dict(basis.began)), subject, subject.name, _texts,
+               inquiry=ConfigInquiry, report=ConfigReport)
 
 
-def _reported(journal: Journal, text: str, status: int) -> int:
-    (journal.directory / "report.md").write_text(text)
-    print(text, end="")
-    say(f"the report: {journal.directory}/report.md")
-    return status
+def _texts(inquiry: Inquiry, journal: Journal) -> Texts:
+    assert isinstance(inquiry, ConfigInquiry)
+
+    def commands(verdict: Verdict | None) -> dict[str, str]:
+        if verdict is None:
+            return {}
+        config, tree = journal.directory / FAILS, inquiry.subject.tree
+        return {"To run it again": shlex.join([COMMAND, "bisect", "--again", str(journal.directory)]),
+                "To build it, for -k": shlex.join([COMMAND, "kernel", "build", str(tree), "--config", str(config)])}
+
+    return Texts(lambda verdict: about(inquiry), commands, "option")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lab.bisect.asked import Asked
 from lab.bisect.inquiry import Inquiry
 from lab.bisect.journal import Journal
-from lab.bisect.report import Texts
+from lab.bisect.report import Report, Texts
 from lab.bisect.subject import Subject
 from lab.bisect.trial import Trial
 from lab.errors import UsageError
@@ -40,3 +40,6 @@ class Plug:
     reverted: Callable[[int, Say], Kernel] = no_revert
     title_reverted: Callable[[int], str] = str
     done: Callable[[], None] = nothing
+    left_out: Callable[[int], bool] = lambda position: False
+    inquiry: type[Inquiry] = Inquiry
+    report: type[Report] = Report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,19 +16,20 @@ from lab.bisect.conduct import Conductor
 from lab.bisect.criterion import counts, why_untested
 from lab.bisect.inquiry import EndsWrong, Inquiry
 from lab.bisect.journal import Journal
-from lab.bisect.report import Report
 from lab.bisect.search import Contradiction
 from lab.bisect.trial import Trial, seen_of
 from lab.cli import bisect_commits, bisect_config, bisect_packages
+from lab.cli.bisect_scenarios import as_begun, digests
 from lab.cli.bisect_subjects import Plug
 from lab.cli.host import say
 from lab.cli.jobs import Manner
-from lab.cli.options import selected
+from lab.cli.options import selected, settled
 from lab.cli.trials import Shelf, VmTester
 from lab.errors import LabError, UsageError
 from lab.kernels.kernel import Kernel
 from lab.kernels.store import Store
 from lab.report.result import Result
+from lab.scenario.load import ScenarioRun
 
 _RUNS = "runs"  # below the bisection's folder
 
@@ -35,32 +37,30 @@ _RUNS = "runs"  # below the bisection's folder
 def begin(asked: Asked, results: Path, *, width: int | None) -> int:
     """A new bisection; the exit status. UsageError before anything is built."""
     asked.check()
-    selected(list(asked.scenarios))
-    if asked.config:
-        return _options(asked, journals.begin(results, asked.as_json()), width)
+    asked = replace(asked, scenarios=tuple(settled(asked.scenarios)))
+    chosen = selected(list(asked.scenarios))
     with _plug(asked) as plug:
-        journal = journals.begin(results, plug.asked.as_json())
+        journal = journals.begin(results, plug.asked.as_json(), digests(chosen))
         say(f"the bisection is written down in {journal.directory}")
-        return _conduct(plug, journal, width)
+        return _conduct(plug, chosen, journal, width)
 
 
 def go_on(journal: Journal, *, width: int | None) -> int:
     """Take a bisection up where it was broken off; the exit status."""
     asked = Asked.of(journal.parameters)
-    if asked.config:
-        return _options(asked, journal, width)
+    chosen = as_begun(asked, journal)
     with _plug(asked) as plug:
         plug.check(journal.trials)
-        return _conduct(plug, journal, width)
+        return _conduct(plug, chosen, journal, width)
 
 
 def once_more(journal: Journal, *, reverted: bool, width: int | None) -> int:
     """Run the answer again, or the newest commit without it. 0: as the bisection says, 1: not so, 3: no answer."""
-    if journal.parameters.get("config"):
-        raise UsageError(f"{journal.directory} searched options, not commits: its answer is a configuration to build")
-    with _plug(Asked.of(journal.parameters)) as plug:
+    asked = Asked.of(journal.parameters)
+    chosen = as_begun(asked, journal)
+    with _plug(asked) as plug:
         plug.check(journal.trials)
-        inquiry = _inquiry(plug, width)
+        inquiry = _inquiry(plug)
         Conductor(inquiry, lambda _: _runs_nothing, journal, lambda _: None, plug.name).replay()
         if inquiry.next() is not None:
             raise UsageError(f"{journal.directory} is not done; type: {_resume(journal)}")
@@ -70,26 +70,16 @@ def once_more(journal: Journal, *, reverted: bool, width: int | None) -> int:
         position = verdict.positions[0]
         kernel = (plug.reverted if reverted else plug.subject.kernel)(position, say)
         title = f"{plug.title_reverted(position)}" if reverted else plug.subject.title(position)
-        status = _run_again(plug, inquiry, journal, kernel, title, width, fails=reverted == plug.asked.find_fix)
+        tester = _testers(plug.asked, chosen, journal, width, Shelf(0))
+        status = _run_again(inquiry, tester, kernel, title, fails=reverted == plug.asked.find_fix)
         plug.done()
         return status
 
 
-def _options(asked: Asked, journal: Journal, width: int | None) -> int:
-    with _alone(journal.directory):
-        shelf, store = Shelf(), Store.default()
-        build = bisect_commits.builder_of_configs(asked, store, say)
-        with _resumable(journal):
-            status = bisect_config.search(asked, journal, _testers(asked, journal, width, shelf), build, store)
-        shelf.shrink(0)
-        return status
-
-
-def _run_again(plug: Plug, inquiry: Inquiry, journal: Journal, kernel: Kernel, title: str, width: int | None, *,
-               fails: bool) -> int:
+def _run_again(inquiry: Inquiry, tester: VmTester, kernel: Kernel, title: str, *, fails: bool) -> int:
     """`fails`: what is to be expected of this kernel."""
     assert inquiry.question is not None
-    tester, runs = _testers(plug.asked, journal, width, Shelf(0)), inquiry.enough()
+    runs = inquiry.enough()
     results = tester.narrowed(inquiry.question.ids)(kernel, runs, "again")
     trial = Trial(0, "again", None, title, title, runs, seen_of(results, [r.directory for r in results]))
     seen = counts(inquiry.question, trial)
@@ -103,35 +93,35 @@ def _run_again(plug: Plug, inquiry: Inquiry, journal: Journal, kernel: Kernel, t
     return 0 if right else 1
 
 
-def _conduct(plug: Plug, journal: Journal, width: int | None) -> int:
+def _conduct(plug: Plug, chosen: list[ScenarioRun], journal: Journal, width: int | None) -> int:
     with _alone(journal.directory):
-        shelf, inquiry = Shelf(), _inquiry(plug, width)
-        tester = _testers(plug.asked, journal, width, shelf)
+        shelf, inquiry = Shelf(), _inquiry(plug)
+        tester = _testers(plug.asked, chosen, journal, width, shelf)
         conductor = Conductor(inquiry, tester.narrowed, journal, say, plug.name,
                               plug.believed(inquiry, journal))
-        report = Report(journal.directory, inquiry, journal.trials, None, plug.texts(inquiry, journal),
-                        plug.asked.words())
+        report = plug.report(journal.directory, inquiry, journal.trials, None, plug.texts(inquiry, journal),
+                             plug.asked)
         with _resumable(journal):
             try:
                 report = replace(report, verdict=conductor.run())
             except (EndsWrong, Contradiction) as error:
                 report = replace(report, error=str(error))
         report.write()
-        shelf.shrink(0)
-        plug.done()
-        print(report.text(), end="")
+        print(report.text(), end="", flush=True)
         say(f"the report: {journal.directory}/report.md")
+        shelf.shrink(0)
+        plug.done()  # last: to remove a checkout of a whole kernel can take a minute
         return report.exit_code
 
 
-def _inquiry(plug: Plug, width: int | None) -> Inquiry:
+def _inquiry(plug: Plug) -> Inquiry:
     asked = plug.asked
-    return Inquiry(plug.subject, asked.confidence, asked.find_fix, asked.any_failure, asked.fingerprint,
-                   at_once=1, patience=asked.patience, hidden_parents=plug.hidden_parents)
+    return plug.inquiry(plug.subject, asked.confidence, asked.find_fix, asked.any_failure, asked.fingerprint,
+                        patience=asked.patience, hidden_parents=plug.hidden_parents, left_out=plug.left_out)
 
 
-def _testers(asked: Asked, journal: Journal, width: int | None, shelf: Shelf) -> VmTester:
-    return VmTester(selected(list(asked.scenarios)), journal.directory / _RUNS, width, Manner(seed=asked.seed), shelf)
+def _testers(asked: Asked, chosen: list[ScenarioRun], journal: Journal, width: int | None, shelf: Shelf) -> VmTester:
+    return VmTester(chosen, journal.directory / _RUNS, width, Manner(seed=asked.seed), shelf)
 
 
 def _runs_nothing(kernel: Kernel, runs: int, label: str) -> list[Result]:
@@ -139,7 +129,7 @@ def _runs_nothing(kernel: Kernel, runs: int, label: str) -> list[Result]:
 
 
 def _resume(journal: Journal) -> str:
-    return f"{COMMAND} bisect --resume {journal.directory}"
+    return shlex.join([COMMAND, "bisect", "--resume", str(journal.directory)])
 
 
 @contextlib.contextmanager
@@ -154,7 +144,8 @@ def _resumable(journal: Journal) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _plug(asked: Asked) -> Iterator[Plug]:
-    with (bisect_packages if asked.packages else bisect_commits).plug(asked, Store.default(), say) as plug:
+    kind = bisect_config if asked.config else bisect_packages if asked.packages else bisect_commits
+    with kind.plug(asked, Store.default(), say) as plug:
         yield plug
 
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from lab.cli.packages import HOST_TOOLS, TEST_TOOLS, lacking_for_builds  # noqa: E402 - the lab is not installed yet
-from lab.machine.image import GUEST_TOOLS  # noqa: E402
+from lab.machine.image import GUEST_TOOLS, OPTIONAL_TOOLS  # noqa: E402
 
 VENV = ROOT / ".venv"
 _FOR_TESTS = "[test]"  # the lab's own tests build modules; running scenarios takes no compiler
@@ -38,7 +38,7 @@ def _lacking_packages(extras: str = "") -> list[str]:
     lacking = {package for tool, package in {**GUEST_TOOLS, **HOST_TOOLS}.items() if not _has(tool)}
     if extras == _FOR_TESTS:
         lacking.update(lacking_for_builds(_has))
-        lacking.update(package for tool, package in TEST_TOOLS.items() if not _has(tool))
+        lacking.update(package for tool, package in {**TEST_TOOLS, **OPTIONAL_TOOLS}.items() if not _has(tool))
     if not (VENV / "bin" / "python").exists() and not _can_make_environments():
         lacking.add("python3-venv")
     return sorted(lacking)

@@ -24,7 +24,7 @@ from lab.machine.vm import BootFailed
 from lab.report.result import Result
 from lab.run.job import Job, batch_of
 from lab.run.known import KnownBug
-from lab.run.session import new_directory
+from lab.run.session import new_directory, point_latest
 
 
 def coverage(
@@ -48,8 +48,9 @@ def coverage(
     found = resolve(kernel, store, named=places.KERNELS, say=say)
     built = build.build_of(found)
     planned = vm_jobs(chosen, [found], Manner(seed=seed, coverage=True))
-    directory = new_directory(results)
+    directory = new_directory(results, latest=False)
     base = _baseline(planned[0], built, directory)
+    point_latest(directory)
     finished, status = _conduct(directory, planned, jobs, bugs, strict_known=strict_known)
     if base is not None:
         _report(base, found, finished, planned, store, each=each)
@@ -87,6 +88,6 @@ def _report(base: session.Baseline, kernel: Kernel, finished: list[Result], plan
         say(f"{name} was changed after {kernel.name} was built: its lines are shown as they are now")
     print(f"\n{summary(found.everything, found.runs)}")
     print(f"\npages: {base.folder}/index.html\nwhat nothing reaches: {base.folder}/unreached.txt")
-    kept = atlas.save(atlas.atlas_of(kernel, base.build.tree, found.everything, found.runs, stale=found.stale,
+    kept = atlas.save(atlas.atlas_of(kernel, base.build, found.everything, found.runs, stale=found.stale,
                                      includers=build.includers(base.build)), store)
     say(f"coverage took {time.monotonic() - began:.0f} s; `lab select` reads {kept}")

@@ -21,7 +21,7 @@ from lab.kernels.kernel import Kernel
 from lab.kernels.resolve import default_spec, resolve
 from lab.kernels.store import Store
 from lab.machine.accel import accelerator
-from lab.machine.image import GUEST_TOOLS
+from lab.machine.image import GUEST_TOOLS, OPTIONAL_TOOLS
 from lab.machine.plan import qemu_version
 
 _NEED_MEMORY_MIB, _GOOD_MEMORY_MIB = 800, 2048
@@ -53,8 +53,8 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="For programs.")
 
 def examine() -> Iterator[Finding]:
     """Every finding; no check stops another."""
-    looks = {"tools": _tools, "building": _building, "Python packages": _python, "QEMU": _qemu, "memory": _memory,
-             "disk": _disk, "kernel": _kernel, "accelerator": _accelerator}
+    looks = {"tools": _tools, "test suites": _suites, "building": _building, "Python packages": _python,
+             "QEMU": _qemu, "memory": _memory, "disk": _disk, "kernel": _kernel, "accelerator": _accelerator}
     for name, look in looks.items():
         try:
             yield from look()
@@ -93,6 +93,15 @@ def _tools() -> Iterator[Finding]:
         yield Finding(f"package {package}", "missing", f"{', '.join(tools)} not found", f"apt-get install {package}")
     if not lacking:
         yield Finding("tools", "good", f"all {len(GUEST_TOOLS) + len(HOST_TOOLS)} programs are there")
+
+
+def _suites() -> Iterator[Finding]:
+    """Runs work without: the scenarios that need one of these are skipped."""
+    lacking = {tool: package for tool, package in OPTIONAL_TOOLS.items() if not _has(tool)}
+    yield Finding("test suites", "weak" if lacking else "good",
+                  f"{', '.join(lacking)} not found: scenarios that run it are skipped" if lacking else
+                  f"{', '.join(OPTIONAL_TOOLS)} can be run on LUNs",
+                  f"apt-get install {' '.join(sorted(set(lacking.values())))}" if lacking else "")
 
 
 def _building() -> Iterator[Finding]:

@@ -12,17 +12,19 @@ from pathlib import Path
 from lab.cli.places import KERNELS as KERNELS
 from lab.errors import LabError
 from lab.kernels.checkers import cost_of
+from lab.kernels.config import options_of
 from lab.kernels.kernel import Kernel
 from lab.kernels.resolve import resolve
-from lab.kernels.store import Store, full_disk_explained, hold
+from lab.kernels.store import Store, full_disk_explained
 from lab.machine.accel import accelerator
 from lab.machine.image import guest_image
 from lab.machine.modules import module_disk
 from lab.machine.plan import Shape, qemu_version
-from lab.machine.prune import prune
 from lab.machine.vm import Engine, Parts
 from lab.run.plan import Environment, KernelFacts
+from lab.usage import hold, prune
 
+_KEEP_S = 7 * 24 * 3600.0  # images and checkpoints that nobody has used since then are removed
 _GUEST_COST_MIB = 400  # resident memory of one more guest under load, the shared part not counted
 
 
@@ -63,10 +65,13 @@ def ready(wanted: str | Kernel, store: Store, *, shape: Shape | None = None, say
     final = replace(base, accelerator=accel.name, slowdown=accel.slowdown * cost.slowdown,
                     memory_mib=round(base.memory_mib * cost.memory), cmdline=(*base.cmdline, *kernel.cmdline.split()))
     parts = Parts(kernel.image, kernel.modules, image.path, disk,
-                  f"{kernel.identity} {image.identity} {disk.name if disk else ''}")
+                  f"{kernel.identity} {image.identity} {disk.name if disk else ''}",
+                  options_of(kernel.config) if kernel.config else None)
     store.checkpoints.mkdir(parents=True, exist_ok=True)
     boots = store.root / "boots"
-    prune(store.images, store.checkpoints, boots)
+    # Guests that run from a removed file keep it: they hold it open.
+    prune((path for place in (store.images, store.checkpoints, boots) if place.is_dir() for path in place.iterdir()),
+          _KEEP_S)
     return Ready(kernel, Engine(parts, final, accel, store.checkpoints, boots,
                                 lambda name: store.lock(name, say=say), say))
 

@@ -123,7 +123,7 @@ def prune(
         items = inventory.stored(store)
         doomed = inventory.stale(store, items, older_than_days=older_than, keep_free_bytes=int(keep_free * 1e9))
         if dry_run:
-            gone, kept = doomed, list[Stored]()
+            gone, kept = inventory.sorted_out(doomed)
         else:
             gone, kept = inventory.remove(doomed)
             inventory.sweep(inventory.leavings(store))

@@ -26,7 +26,7 @@ def scenarios(
     library = load_library(places.SCENARIOS)
     if library.problems:
         raise Problems(library.problems)
-    runs = select(library, words or [])
+    runs = select(library, words) if words else library.runs
     by_file: dict[str, list[str]] = {}
     for run in runs:
         by_file.setdefault(str(run.path), []).append(run.id)

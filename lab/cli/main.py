@@ -17,6 +17,7 @@ from lab.cli import (
     judge,
     kernel,
     lists,
+    new,
     runs,
     scan,
     selection,
@@ -36,6 +37,8 @@ app.add_typer(lists.app, name="list", help="What there is: scenarios, kernels.")
 app.add_typer(kernel.app, name="kernel", help="Kernels: list, fetch, build, remove, prune.")
 app.command("check")(check.check)
 app.command("schema")(check.schema)
+app.command("new")(new.new)
+app.command("import")(new.import_)
 app.command("doctor")(doctor.doctor)
 app.command("shell")(shell.shell)
 app.command("scan")(scan.scan)

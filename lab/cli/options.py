@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 from lab.cli import places
 from lab.problems import Problems
 from lab.run.known import KnownBug, load_known
-from lab.scenario.library import load_library, select
+from lab.scenario.library import Library, load_library, select, whole
 from lab.scenario.load import ScenarioRun
 
 Words = Annotated[list[str] | None, typer.Argument(
@@ -27,11 +28,21 @@ StrictKnown = Annotated[bool, typer.Option("--strict-known",
 
 def selected(words: list[str]) -> list[ScenarioRun]:
     """The runs that words choose from the library; a file outside of it may be named by its path."""
-    places.need_checkout()
-    library = load_library(places.SCENARIOS)
+    library = _library()
     if library.problems and not words:
         raise Problems(library.problems)
     return select(library, words)
+
+
+def settled(words: Iterable[str]) -> list[str]:
+    """The words as they choose the same from any folder, to be kept for later."""
+    library = _library()
+    return [whole(library, word) for word in words]
+
+
+def _library() -> Library:
+    places.need_checkout()
+    return load_library(places.SCENARIOS)
 
 
 def known_bugs(path: Path) -> list[KnownBug]:

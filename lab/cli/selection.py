@@ -28,7 +28,8 @@ def select(
     since: Annotated[str | None, typer.Option("--since", metavar="REF", help="What changed in the tree since then, "
                                                                              "uncommitted work included.")] = None,
     tree: Annotated[Path | None, typer.Option("--tree", metavar="DIR", help="The git tree of --since; default: that of "
-                                                                            "the coverage kernel.")] = None,
+                                                                            "which the coverage kernel was built "
+                                                                            "from.")] = None,
     kernel: Annotated[str | None, typer.Option("-k", "--kernel", metavar="KERNEL",
                                                help="Whose coverage; default: the newest.")] = None,
     minimal: Annotated[bool, typer.Option("--minimal", help="A small set that reaches all that the whole one "
