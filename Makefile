@@ -3,10 +3,13 @@ LAB := .venv/bin/lab
 BOOTSTRAP := python3 lab/cli/bootstrap.py
 KERNEL ?=
 SCENARIO ?=
+MUTANT ?=
 ARGS ?=
 PYTEST := .venv/bin/python -m pytest
+# Two at a time, a file's tests in their order: most tests leave a core idle.
+AT_ONCE := -n 2 --dist loadfile
 
-.PHONY: help setup test-kernel test check test-all nightly bisect bench doctor clean
+.PHONY: help setup test-kernel test check test-all test-mutants nightly bisect bench doctor clean
 .DEFAULT_GOAL := help
 
 help:
@@ -14,6 +17,7 @@ help:
 	@echo 'make setup        prepare everything, run nothing'
 	@echo 'make test         test the lab itself, on real VMs       make check     lint, types, layers'
 	@echo 'make test-all     test everything, long                  make bench     measure'
+	@echo 'make test-mutants [MUTANT=name] [ARGS=-j2]   do the scenarios notice broken drivers?'
 	@echo 'make bisect ARGS="--tree ~/linux --good v6.12.43 --bad v6.12.60" SCENARIO=NAME   which commit broke it'
 	@echo 'make doctor       what is missing on this host'
 
@@ -43,16 +47,22 @@ check:
 
 test:
 	@$(BOOTSTRAP) '[test]'
-	$(PYTEST) -m 'not slow' $(ARGS)
+	$(PYTEST) $(AT_ONCE) -m 'not slow' $(ARGS)
 
 test-all:
 	@$(BOOTSTRAP) '[test]'
-	$(PYTEST) $(ARGS)
+	$(PYTEST) $(AT_ONCE) $(ARGS)
+	$(MAKE) test-mutants ARGS=
+
+test-mutants:
+	@$(BOOTSTRAP) '[test]'
+	.venv/bin/python tests/mutants/run.py $(ARGS) $(MUTANT)
 
 bench:
 	@$(BOOTSTRAP) '[test]'
 	.venv/bin/python bench/fresh_guest.py
 	.venv/bin/python bench/suite.py
+	.venv/bin/python bench/longest_first.py
 	.venv/bin/python bench/search.py
 	.venv/bin/python bench/bisect_step.py
 	.venv/bin/python bench/package_bisect.py
