@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lab.git import Git
 from lab.kernels import debian
+from lab.kernels.source_package import source_tree
 from lab.kernels.store import Store
 from tests.target_source import target_source
 
@@ -29,7 +30,7 @@ class Planted:
     bad: str
     culprit: str
     scenario: str
-    stock: str  # the kernel that its modules are built for, as -k takes it
+    stock: str  # the kernel that its modules are built for, as -k takes it; "": the tree is a whole kernel's
 
 
 @dataclass(frozen=True)
@@ -113,17 +114,18 @@ def culprit(fault: str) -> Change:
 
 
 def planted(where: Path, *, fault: str = "always", broken: bool = False, unbootable: bool = False,
-            merges: bool = False, version: str = "") -> Planted:
+            merges: bool = False, version: str = "", series: str = "") -> Planted:
     """Make a repository in `where`/linux, a dozen commits long, from the source of a stock kernel ("": the host's own).
+
+    With `series` (6.12) it is all of Debian's source of that series, otherwise drivers/target and its headers alone.
 
     fault: "always", or "sometimes" (one run of three). broken: two commits before the culprit do not build and build
     again; unbootable: likewise, the kernel panics as the guest sets up. merges: the culprit comes by a merged branch.
     The same version gives the same hashes.
     """
-    store = Store.default()
-    version = debian.fetch(version, store).version
-    tree = where / "linux"
-    shutil.copytree(target_source(version, store), tree)
+    store, tree = Store.default(), where / "linux"
+    version = version if series else debian.fetch(version, store).version
+    shutil.copytree(source_tree(series, store, print) if series else target_source(version, store), tree, symlinks=True)
     writer = _Writer(tree)
     good = writer.begin()
     bad_commit = culprit(fault)
@@ -137,7 +139,7 @@ def planted(where: Path, *, fault: str = "always", broken: bool = False, unboota
     else:
         found = {change: writer.commit(change) for change in changes}
     return Planted(tree, good, writer.git("rev-parse", "HEAD"), found[bad_commit], SCENARIO,
-                   f"debian:{version}")
+                   "" if series else f"debian:{version}")
 
 
 class _Writer:
@@ -148,6 +150,7 @@ class _Writer:
 
     def begin(self) -> str:
         self.git("init", "--quiet", "--initial-branch=master", env=_IDENTITY)
+        self.git("add", "--all", "--force", env=_IDENTITY)  # Debian's .gitignore leaves out all of its package
         return self._record("Linux")
 
     def commit(self, change: Change) -> str:

@@ -56,6 +56,9 @@ def test_what_user_space_wrote_is_told_once_and_is_not_the_kernels(device: Devic
     device.records = [USER, KERNEL]
     assert log.messages() == ["BUG: a real one"]
     assert log.find("not a real one") is None
+    last = log.messages()[-1]
+    assert log.find(re.escape(last), len(log.messages()) - 1) == last
+    assert log.find(re.escape(last), len(log.messages())) is None
 
 
 def test_lines_that_are_no_record_are_denied(device: Device, tmp_path: Path) -> None:

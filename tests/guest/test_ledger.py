@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.guest.ledger import Ledger, Ranges, Tally
+from lab.guest.ledger import Ledger, Ranges, Rules, Tally
 
 NONE = Ranges([])
 
@@ -25,7 +26,7 @@ def written(book: Ledger, lba: int, count: int) -> bytes:
 
 def judge(book: Ledger, lba: int, data: bytes, changed: Ranges = NONE, zero: Ranges = NONE) -> Tally:
     tally = Tally()
-    book.judge(lba, data, book.contents(lba, len(data) // book.block_size), tally, changed=changed, zero=zero)
+    book.judge(lba, data, book.contents(lba, len(data) // book.block_size), tally, Rules(changed, zero))
     return tally
 
 
@@ -150,7 +151,7 @@ def test_a_write_that_ends_during_a_read() -> None:
     before = book.contents(0, 1)
     written(book, 0, 1)
     tally = Tally()
-    book.judge(0, old, before, tally, changed=NONE, zero=NONE)
+    book.judge(0, old, before, tally, Rules())
     assert tally.counts == {"old": 1}
 
 
@@ -232,3 +233,48 @@ def test_an_honest_device_is_never_blamed_and_a_lost_block_always(ops: list, vic
     generation = book.next_generation()
     book.done(book.begin(victim, [generation]))
     assert judge(book, 0, b"".join(device.blocks)).counts.get("lost") == 1
+
+
+@pytest.mark.parametrize(("end", "rules", "good"), [
+    ("acknowledged", {}, {"new"}),
+    ("acknowledged", {"acknowledged": {"lost"}}, {"old", "lost", "zero"}),
+    ("acknowledged", {"acknowledged": {"new", "torn"}}, {"new", "torn"}),
+    ("acknowledged", {"failed": {"torn", "lost"}, "in_flight": {"torn", "lost"}}, {"new"}),
+    ("failed", {}, {"new", "old"}),
+    ("failed", {"failed": {"old"}}, {"old"}),
+    ("failed", {"failed": {"torn", "lost"}}, {"torn", "lost", "zero"}),
+    ("failed", {"in_flight": {"torn"}}, {"new", "old"}),
+    ("in_flight", {"in_flight": {"new"}}, {"new"}),
+    ("in_flight", {"failed": {"torn"}}, {"new", "old"}),
+])
+def test_the_scenario_says_what_a_block_may_be_by_how_its_last_write_ended(end: str, rules: dict, good: set) -> None:
+    book = ledger()
+    first, old = written(book, 0, 1), written(book, 0, 1)
+    generation = book.next_generation()
+    new = book.block(0, generation)
+    begun = book.begin(0, [generation])
+    if end != "in_flight":
+        (book.done if end == "acknowledged" else book.failed)(begun)
+    found = {"new": new, "old": old, "torn": new[:256] + old[256:], "lost": first, "zero": bytes(512),
+             "foreign": b"x" * 512}
+    told = Rules(**{key: frozenset(states) for key, states in rules.items()})
+    for name, data in found.items():
+        fresh, tally = copy.deepcopy(book.contents(0, 1)), Tally()
+        pending = list(book._pending)
+        book.judge(0, data, fresh, tally, told)
+        assert tally.ok == (name in good), (name, tally)
+        assert tally.ok or tally.first_bad[0]["lba"] == 0
+        book._current[0], book._pending[:] = fresh[0], pending  # as if it had not been read
+
+
+def test_what_is_right_but_not_allowed_is_named() -> None:
+    book = ledger()
+    old = written(book, 0, 1)
+    generation = book.next_generation()
+    book.failed(book.begin(0, [generation]))
+    tally = Tally()
+    book.judge(0, book.block(0, generation), book.contents(0, 1), tally, Rules(failed=frozenset({"old"})))
+    assert tally.first_bad == [{"lba": 0, "found": "generation 2, which is new"}]
+    tally = Tally()
+    book.judge(0, old, book.contents(0, 1), tally, Rules(failed=frozenset({"new"})))
+    assert tally.first_bad == [{"lba": 0, "found": "generation 1, which is old"}]

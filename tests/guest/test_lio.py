@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.guest.blockdev import Device
 from lab.guest.lio import Backstore, Configuration, Target, serial
 from lab.guest.observation import Refused, Skip
 
@@ -45,6 +46,20 @@ def test_an_unknown_attribute_is_a_skip_and_a_refused_one_a_problem(tree, config
     with pytest.raises(Refused, match="emulate_tpu=1: ENOSYS") as caught:
         configuration.make_backstore(ramdisk("other", attributes={"emulate_tpu": 1}))
     assert caught.value.facts["errno"] == "ENOSYS"
+
+
+@pytest.mark.parametrize(("hba_mode", "expected"), [
+    (False, [("control", "scsi_host_id=3,scsi_channel_id=0,scsi_target_id=1,scsi_lun_id=2")]),
+    (True, [("hba_mode", "1"), ("control", "scsi_channel_id=0,scsi_target_id=1,scsi_lun_id=2")]),
+])
+def test_pscsi_is_told_the_address_of_its_disk_and_has_no_serial_of_ours(tree, configuration, monkeypatch, hba_mode,
+                                                                         expected) -> None:
+    writes: list[tuple[str, str]] = []
+    monkeypatch.setattr("lab.guest.configfs.write", lambda path, value: writes.append((path.name, value)))
+    monkeypatch.setattr("lab.guest.lio.scsi_address", lambda node: ["3", "0", "1", "2"])
+    disk = Backstore("disk", {"type": "pscsi", "hba_mode": hba_mode}, "core/pscsi_3/disk", Device("/dev/sdz", 1 << 20))
+    configuration.make_backstore(disk)
+    assert writes == [*expected, ("udev_path", "/dev/sdz"), ("enable", "1")]
 
 
 def test_the_nexus_is_written_before_a_lun_is_linked(tree, configuration) -> None:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.guest import agent, changes, io, sg  # noqa: F401  (agent registers every driver)
+from lab.guest import agent, configfs, faults_dm, faults_file, io, sg  # noqa: F401  (agent registers every driver)
+from lab.guest.blockdev import Device
+from lab.guest.injection import FAULTS, lacking
 from lab.guest.kmsg import KernelLog
 from lab.guest.ledger import Ledger
 from lab.guest.lio import Backstore, Target
@@ -19,7 +21,8 @@ from lab.guest.modules import ALWAYS, MODULES_OF_TYPE
 from lab.guest.observation import Refused, errno_name
 from lab.guest.registry import DRIVERS, carry_out
 from lab.guest.session import Session
-from lab.scenario import needs, objects, steps
+from lab.guest.settings import change
+from lab.scenario import faults, needs, objects, steps
 
 
 @pytest.fixture
@@ -123,19 +126,88 @@ def test_run(session) -> None:
 
 def test_a_dm_table_with_holes(monkeypatch) -> None:
     monkeypatch.setattr("lab.guest.blockdev.numbers", lambda node: "1:0")
-    assert changes.with_errors("/dev/ram0", 100, [(10, 19), (50, 50)]) == [
+    assert faults_dm.with_errors("/dev/ram0", 100, [(10, 19), (50, 50)]) == [
         (0, 10, "linear", "1:0 0"), (10, 10, "error", ""), (20, 30, "linear", "1:0 20"), (50, 1, "error", ""),
         (51, 49, "linear", "1:0 51")]
-    assert changes.with_errors("/dev/ram0", 100, None) == [(0, 100, "error", "")]
-    assert changes.with_errors("/dev/ram0", 100, [(0, 0), (99, 99)])[-1] == (99, 1, "error", "")
+    assert faults_dm.with_errors("/dev/ram0", 100, None) == [(0, 100, "error", "")]
+    assert faults_dm.with_errors("/dev/ram0", 100, [(0, 0), (99, 99)])[-1] == (99, 1, "error", "")
     for bad, words in (([(100, 100)], "beyond the end"), ([(1, 5), (5, 6)], "overlap")):
         with pytest.raises(Refused, match=words):
-            changes.with_errors("/dev/ram0", 100, bad)
+            faults_dm.with_errors("/dev/ram0", 100, bad)
 
 
 def test_a_fault_needs_a_dm_device(session) -> None:
     assert "no dm device" in do(session, "inject", fault="dm-suspend", on="disk")["problem"]
     assert "is not on" in do(session, "clear", fault="dm-suspend", on="disk")["problem"]
+
+
+def test_every_fault_of_the_language_can_be_injected() -> None:
+    assert set(FAULTS) == set(faults.FAULTS) == set(faults.FaultName.__args__)
+
+
+@pytest.fixture
+def mapped(session, monkeypatch) -> list[list[tuple]]:
+    """The backstore lies on a dm device, whose tables are kept."""
+    tables: list[list[tuple]] = []
+    monkeypatch.setattr("lab.guest.blockdev.numbers", lambda node: "1:0")
+    monkeypatch.setattr("lab.guest.dm.load", lambda name, rows: tables.append(rows))
+    monkeypatch.setattr("lab.guest.dm.suspend", lambda name: tables.append("suspended"))
+    session.backstores["disk"].device = Device("/dev/dm-0", 100 * 512, mapping="lab_disk", base="/dev/ram0")
+    return tables
+
+
+@pytest.mark.parametrize(("given", "row"), [
+    ({"fault": "dm-flakey"}, (0, 100, "flakey", "1:0 0 0 1")),
+    ({"fault": "dm-flakey", "mode": "drop_writes", "up": 2.0, "down": 3.0},
+     (0, 100, "flakey", "1:0 0 2 3 1 drop_writes")),
+    ({"fault": "dm-flakey", "mode": "corrupt_reads", "byte": 32},
+     (0, 100, "flakey", "1:0 0 0 1 5 corrupt_bio_byte 32 r 90 0")),
+    ({"fault": "dm-delay", "delay": 0.5}, (0, 100, "delay", "1:0 0 500 1:0 0 500")),
+    ({"fault": "dm-delay", "delay": 0.5, "only": "reads"}, (0, 100, "delay", "1:0 0 500 1:0 0 0")),
+    ({"fault": "dm-delay", "delay": 0.5, "only": "writes"}, (0, 100, "delay", "1:0 0 0 1:0 0 500")),
+])
+def test_tables_of_faults(session, mapped, given: dict, row: tuple) -> None:
+    assert do(session, "inject", on="disk", **given)["ok"]
+    assert mapped == [[row]]
+    assert "already on for disk" in do(session, "inject", on="disk", **given)["problem"]
+    assert "clear it first" in do(session, "inject", on="disk", fault="dm-error")["problem"]
+    assert do(session, "inject", on="disk", fault="dm-suspend")["ok"] and mapped[1:] == ["suspended"]
+    assert do(session, "clear", on="disk", fault="dm-suspend")["ok"] and mapped[2:] == [[row]]
+    assert do(session, "clear", on="disk", fault=given["fault"])["ok"]
+    assert mapped[3:] == [[(0, 100, "linear", "1:0 0")]] and not session.faults
+
+
+def test_what_a_kernel_lacks_for_a_fault_is_found_wherever_it_is_injected(session, mapped, monkeypatch) -> None:
+    def refuse(name: str, rows: object) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument", name)
+    monkeypatch.setattr("lab.guest.dm.create", refuse)
+    step = {"inject": {"fault": "dm-flakey", "on": "disk", "mode": "error_reads", "sectors": None}}
+    for steps_ in ([step], [{"background": {"name": "a", "step": step}}], [step, step]):
+        assert lacking({"steps": steps_}, session.backstores) == [
+            "device mapper does not take dm-flakey error_reads: EINVAL"]
+
+
+def test_settings_are_put_back_in_reverse_also_after_half_of_them(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    for path in (one, two):
+        path.write_text("0x0\n")
+    undo = change([(one, "a   "), (two, "b   ")])
+    assert (one.read_text(), two.read_text()) == ("a   ", "b   ")
+    undo()
+    assert one.read_text().startswith("0x0") and two.read_text().startswith("0x0")
+    with pytest.raises(OSError, match="No such file"):
+        change([(one, "c   "), (tmp_path / "missing", "d")])
+    assert one.read_text().startswith("0x0")
+
+
+def test_a_file_is_cut_and_has_its_size_again(session, tmp_path: Path) -> None:
+    path = tmp_path / "disk.img"
+    path.write_bytes(b"x" * 4096)
+    session.backstores["disk"].file = path
+    assert do(session, "inject", fault="truncate", on="disk", keep=1024)["ok"]
+    assert path.stat().st_size == 1024
+    assert session.teardown(time.monotonic() + 5) == []  # undoes what no step cleared
+    assert path.read_bytes() == b"x" * 1024 + bytes(3072) and not session.faults
 
 
 class FakeDisk:
@@ -222,3 +294,76 @@ def test_a_disk_that_is_gone_is_not_asked_again_and_again(session, disk: Path, m
 
 def test_the_sg_header_is_that_of_a_64_bit_kernel() -> None:
     assert sg._HEADER.size == 88
+
+
+def test_a_stall_that_was_none_is_told(session, monkeypatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+    monkeypatch.setattr("lab.guest.faults_system.os.sched_setscheduler", refuse)
+    assert do(session, "inject", fault="cpu-stall", time=0.1)["ok"]
+    assert "was not kept busy" in do(session, "clear", fault="cpu-stall")["problem"]
+
+
+def test_a_stall_ends_and_memory_is_given_back(session, monkeypatch) -> None:
+    monkeypatch.setattr("lab.guest.faults_system.os.sched_setscheduler", lambda *_: None)
+    assert do(session, "inject", fault="cpu-stall", time=0.1)["ok"]
+    assert do(session, "clear", fault="cpu-stall")["ok"]
+    left = iter([100 << 20, 99 << 20, 97 << 20])
+    monkeypatch.setattr("lab.guest.faults_system.available", lambda: next(left))
+    assert do(session, "inject", fault="memory-pressure", leave=96 << 20)["ok"]
+    assert next(left, None) is None
+    assert do(session, "clear", fault="memory-pressure")["ok"]
+def part(word: str, *, may_fail: bool = False, **arguments: object) -> dict:
+    return {word: arguments, "timeout_s": 5.0, "must_succeed": not may_fail}
+
+
+def test_parallel_steps_run_together_and_all_are_told(session) -> None:
+    steps = [part("sleep", time=0.3), part("sleep", time=0.3), part("configfs", read="nothing")]
+    seen = do(session, "parallel", steps=steps)
+    assert not seen["ok"] and [p["ok"] for p in seen["parts"]] == [True, True, False]
+    assert seen["parts"][2]["errno"] == "ENOENT"
+    started = time.monotonic()
+    assert do(session, "parallel", steps=steps[:2])["ok"]
+    assert time.monotonic() - started < 0.55
+
+
+def test_a_part_that_does_not_end_is_told_at_the_deadline(session) -> None:
+    seen = do(session, "parallel", 0.2, steps=[part("sleep", time=30.0), part("sleep", time=0.01)])
+    assert [p["ok"] for p in seen["parts"]] == [False, True]
+    assert seen["parts"][0]["errno"] == "ETIMEDOUT"
+    session.stopping.set()
+
+
+def test_rounds_that_are_alike_are_told_once(session, tree) -> None:
+    (tree.root / "file").write_text("x")
+    seen = do(session, "repeat", times=5, steps=[part("configfs", read="file"), part("sleep", time=0.0)])
+    assert seen["ok"] and [(r["first"], r["last"], len(r["parts"])) for r in seen["rounds"]] == [(1, 5, 2)]
+
+
+def test_rounds_end_with_a_failure_that_nobody_expects(session, tree) -> None:
+    steps = [part("configfs", mkdir="core/x"), part("sleep", time=0.0)]
+    seen = do(session, "repeat", times=5, steps=steps)
+    assert [(r["first"], r["last"], len(r["parts"])) for r in seen["rounds"]] == [(1, 1, 2), (2, 2, 1)]
+    assert not seen["ok"] and seen["rounds"][1]["parts"][0]["errno"] == "EEXIST"
+    steps[0]["must_succeed"] = False
+    seen = do(session, "repeat", times=5, steps=steps)
+    assert [(r["first"], r["last"], len(r["parts"])) for r in seen["rounds"]] == [(1, 5, 2)]
+
+
+def test_rounds_that_take_too_long_are_counted(session) -> None:
+    seen = do(session, "repeat", 0.2, times=1000, steps=[part("sleep", time=0.05)])
+    assert seen["errno"] == "ETIMEDOUT" and "of 1000 rounds" in seen["problem"] and seen["rounds"][0]["last"] < 100
+
+
+def test_steps_nest(session, tree) -> None:
+    (tree.root / "file").write_text("x")
+    inner = part("repeat", times=2, steps=[part("configfs", read="file")])
+    seen = do(session, "repeat", times=3, steps=[part("parallel", steps=[inner, inner])])
+    assert seen["rounds"][0]["last"] == 3
+    assert seen["rounds"][0]["parts"][0]["parts"][1]["rounds"][0]["last"] == 2
+
+
+def test_what_disturbs_is_the_same_for_host_and_guest() -> None:
+    from lab.guest import stress
+    from lab.scenario import stress_steps
+    assert stress.DISTURBING == stress_steps.DISTURBING

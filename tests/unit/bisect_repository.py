@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lab import process
 from lab.bisect.commits import CommitSubject
 from lab.bisect.conduct import Conductor
 from lab.bisect.gitlog import GitLog
 from lab.bisect.inquiry import Inquiry, Verdict
 from lab.bisect.journal import Journal, begin
-from lab.bisect.revisions import Revisions
+from lab.bisect.revisions import Revisions, revisions
 from lab.bisect.worktree import worktree
 from lab.errors import BuildFailed
 from lab.git import Git
@@ -64,9 +65,14 @@ def line(tree: Path, states: Sequence[str]) -> tuple[Repository, list[str]]:
     """One commit after the other, each in this state; by git fast-import, which is one process for all."""
     repository = Repository(tree, days=len(states))
     stream = "".join(_commit(n, {"state": state, "count": str(n)}) for n, state in enumerate(states))
-    repository.git("fast-import", "--quiet", stdin=stream, env=IDENTITY)
+    fast_import(tree, stream)
     repository.git("reset", "--quiet", "--hard", env=IDENTITY)
     return repository, repository.git("rev-list", "--reverse", "HEAD").split()
+
+
+def fast_import(tree: Path, stream: str) -> None:
+    """A history from one process."""
+    process.run(["git", "-C", tree, "fast-import", "--quiet"], stdin=stream, timeout_s=60)
 
 
 def _commit(number: int, files: dict[str, str]) -> str:
@@ -90,18 +96,20 @@ def failure(fingerprint: str, kind: str = "step", text: str = "it misbehaves") -
 
 
 def result(state: str, name: str = "s", turn: int = 0) -> Result:
-    """good, bad, other (another failure), skip, error, noboot, 1/3: bad in every third run, or "bad,other": in turn."""
+    """good, bad, other (another failure), skip, error, noboot, 1/3: bad in every third run, "bad,other": in turn, or
+    "other+bad": both in one run."""
     if "," in state:
         states = state.split(",")
         state = states[turn % len(states)]
     if "/" in state:
         wanted, of = state.split("/")
         state = "bad" if turn % int(of) < int(wanted) else "good"
-    reasons = {"bad": [failure("aaaaaaaaaaaa")], "other": [failure("bbbbbbbbbbbb")],
-               "noboot": [failure("cccccccccccc", "boot", "the kernel did not come up")],
-               "panic": [failure("eeeeeeeeeeee", "kernel", "kernel panic")],
-               "skip": [Reason(Outcome.SKIP, "no such module")],
-               "error": [Reason(Outcome.ERROR, "the guest was lost")]}.get(state, [])
+    kinds = {"bad": [failure("aaaaaaaaaaaa")], "other": [failure("bbbbbbbbbbbb")],
+             "noboot": [failure("cccccccccccc", "boot", "the kernel did not come up")],
+             "panic": [failure("eeeeeeeeeeee", "kernel", "kernel panic")],
+             "skip": [Reason(Outcome.SKIP, "no such module")],
+             "error": [Reason(Outcome.ERROR, "the guest was lost")]}
+    reasons = [reason for part in state.split("+") for reason in kinds.get(part, [])]
     outcome = reasons[0].outcome if reasons else Outcome.PASS
     return Result(name, name, outcome, reasons, [], [], [], 1.0, "" if state == "panic" else "checkpoint", "", "")
 
@@ -139,4 +147,14 @@ class Lab:
         return [self.revisions.name(position) for position in verdict.positions]
 
 
-__all__ = ["Lab", "Repository", "build", "failure", "line", "result", "silent"]
+def filtered(tmp_path: Path, hidden_state: str) -> tuple[Lab, dict[str, str]]:
+    """Between two commits that touch drivers/target one that does not; the second or the hidden one is the culprit."""
+    repository, names = line(tmp_path / "tree", ["good"])
+    found = {"first": repository.commit("first", drivers__target__a="1"),
+             "hidden": repository.commit("hidden", state=hidden_state),
+             "second": repository.commit("second", state="bad", drivers__target__a="2"),
+             "third": repository.commit("third", drivers__target__a="3")}
+    return Lab(tmp_path, revisions(repository.tree, names[0], "HEAD", paths=["drivers/target"])), found
+
+
+__all__ = ["Lab", "Repository", "build", "failure", "filtered", "line", "result", "silent"]

@@ -73,11 +73,14 @@ class FakeGuest:
 
 @dataclass
 class FakeGuests:
-    """As runner.Guests; `before` may raise what an engine raises, `ops` is what agents were asked."""
+    """As runner.Guests; `before` may raise what an engine raises, `ops` is what agents were asked, `cmdlines` what
+    guests were booted with."""
 
     script: Script = field(default_factory=dict)
     before: Callable[[], None] = lambda: None
     ops: list[str] = field(default_factory=list)
+    origin: str = "checkpoint"
+    cmdlines: list[tuple[str, ...]] = field(default_factory=list)
     threads: list[threading.Thread] = field(default_factory=list)
 
     def boot_console(self) -> Path | None:
@@ -90,13 +93,14 @@ class FakeGuests:
     def guest(self, workdir: Path, *, fresh_boot: bool, cmdline: tuple[str, ...],
               watch: Callable[[], None]) -> Iterator[FakeGuest]:
         self.before()
+        self.cmdlines.append(cmdline)
         (workdir / "console.log").write_text("[    1.000000] Linux version 6.1.0\n")
         ours, theirs = socket_pair()
         thread = threading.Thread(target=self._serve, args=(theirs,), daemon=True)
         self.threads.append(thread)
         thread.start()
         try:
-            yield FakeGuest(Link(ours, watch))
+            yield FakeGuest(Link(ours, watch), origin="boot" if cmdline else self.origin)
         finally:
             ours.close()
             thread.join(5)

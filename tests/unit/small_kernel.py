@@ -17,8 +17,10 @@ _MAKEFILE = """
     \t@echo configured with $(CC) >> $(O)/configurations
     \t@printf '\\tKconfig\\n' > $(O)/include/config/auto.conf.cmd
     \t@test ! -e $(CURDIR)/lacks || sed -i "/$$(cat $(CURDIR)/lacks)/d" $(O)/.config
-    olddefconfig:
-    \t@true
+    olddefconfig savedefconfig:
+    \t@test ! -e $(CURDIR)/.config || { echo "*** The source tree is not clean" >&2; exit 2; }
+    \t@mkdir -p $(O)/include/config
+    \t@test $@ = olddefconfig || cp $(O)/.config $(O)/defconfig
     bzImage modules: $(O)/driver.o
     \t@mkdir -p $(O)/arch/x86/boot $(O)/include/config
     \t@echo 6.9.1$(LOCALVERSION) > $(O)/include/config/kernel.release

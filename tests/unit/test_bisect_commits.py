@@ -9,16 +9,18 @@ from pathlib import Path
 import pytest
 
 from lab.bisect import journal as journals
+from lab.bisect.asked import Asked
 from lab.bisect.commit_answer import revert
 from lab.bisect.gitlog import NAME
 from lab.bisect.inquiry import EndsWrong
 from lab.bisect.revisions import Revisions, revisions
 from lab.bisect.search import Contradiction
 from lab.bisect.worktree import worktree
+from lab.cli import bisect_commits
 from lab.errors import LabError, UsageError
 from lab.git import Git
-from lab.kernels.store import Store
-from tests.unit.bisect_repository import IDENTITY, Lab, Repository, line
+from lab.kernels.store import Store, silent
+from tests.unit.bisect_repository import IDENTITY, Lab, Repository, filtered, line
 
 
 def lab(tmp_path: Path, states: list[str], *, find_fix: bool = False, **asked: object) -> tuple[Lab, list[str]]:
@@ -101,6 +103,14 @@ def test_a_fingerprint_chooses_the_question(tmp_path: Path) -> None:
     verdict = one.run()
     assert names[7] in one.name(verdict) and one.inquiry.question is not None
     assert one.inquiry.question.fingerprint == "bbbbbbbbbbbb"
+
+
+def test_a_bug_that_always_fails_first_does_not_hide_the_question(tmp_path: Path) -> None:
+    one, names = lab(tmp_path, ["good"] * 2 + ["other"] * 3 + ["other+bad"] * 4, fingerprint="aaaaaaaaaaaa")
+    verdict = one.run()
+    assert names[5] in one.name(verdict) and one.inquiry.question is not None
+    assert (one.inquiry.question.text, [o.fingerprint for o in one.inquiry.others]) == ("it misbehaves",
+                                                                                        ["bbbbbbbbbbbb"])
 
 
 def test_a_failure_that_comes_one_time_in_three(tmp_path: Path) -> None:
@@ -220,20 +230,10 @@ def test_the_newest_journal(tmp_path: Path) -> None:
     assert journals.newest(tmp_path) == second.directory
 
 
-def filtered(tmp_path: Path, hidden_state: str) -> tuple[Lab, dict[str, str]]:
-    """Between two commits that touch drivers/target one that does not; the second or the hidden one is the culprit."""
-    repository, names = line(tmp_path / "tree", ["good"])
-    found = {"first": repository.commit("first", drivers__target__a="1"),
-             "hidden": repository.commit("hidden", state=hidden_state),
-             "second": repository.commit("second", state="bad", drivers__target__a="2"),
-             "third": repository.commit("third", drivers__target__a="3")}
-    return Lab(tmp_path, revisions(repository.tree, names[0], "HEAD", paths=["drivers/target"])), found
-
-
 def test_with_paths_the_real_parent_is_run(tmp_path: Path) -> None:
     one, found = filtered(tmp_path, "good")
     verdict = one.run()
-    assert one.name(verdict) == [found["second"]] and not verdict.hidden
+    assert one.name(verdict) == [found["second"]] and not verdict.hidden and not verdict.unseen
     assert [t.name for t in one.journal.trials if t.phase == "parent"] == [found["hidden"]]
     told = git_says(one.revisions, one.journal.directory / NAME, tmp_path)
     assert f"{found['second']} is the first bad commit" in told
@@ -292,6 +292,17 @@ def test_a_worktree_of_a_repository_that_was_made_anew(tmp_path: Path) -> None:
         assert (place.directory / "state").read_text() == "bad"
 
 
+def test_a_lock_that_a_killed_git_left_in_the_worktree(tmp_path: Path) -> None:
+    repository, names = line(tmp_path / "tree", ["good", "bad"])
+    with worktree(repository.tree, Store(tmp_path / "store")) as place:
+        place.check_out(names[0])
+        lock = Path(place.git("rev-parse", "--path-format=absolute", "--git-path", "index.lock"))
+    lock.touch()
+    with worktree(repository.tree, Store(tmp_path / "store")) as place:
+        place.check_out(names[1])
+        assert (place.directory / "state").read_text() == "bad"
+
+
 def test_a_revert(tmp_path: Path) -> None:
     one, names = lab(tmp_path, ["good"] * 3 + ["bad"] * 3)
     with worktree(one.revisions.tree, Store(tmp_path / "store")) as place:
@@ -307,3 +318,19 @@ def test_a_revert_that_goes_well(tmp_path: Path) -> None:
         revert(revisions(repository.tree, names[0], "HEAD"), 1, place)
         assert not (place.directory / "file2").exists() and (place.directory / "file3").exists()
     assert (repository.tree / "file2").exists() and repository.git("rev-parse", "HEAD") == names[-1]
+
+
+def test_another_compiler_is_another_basis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels of two compilers say nothing of each other: neither after a break nor in the middle."""
+    repository, hashes = line(tmp_path / "tree", ["good", "bad", "bad"])
+    asked = Asked(str(repository.tree), hashes[0], hashes[-1], scenarios=("s",))
+    with bisect_commits.plug(asked, Store(tmp_path / "store"), silent) as plug:
+        settled = Asked.of(json.loads(json.dumps(plug.asked.as_json())))
+        assert list(settled.basis) == ["the compiler", "the flavor base"]
+        monkeypatch.setattr(bisect_commits, "compiler", lambda: "gcc 99")
+        with pytest.raises(LabError, match="the compiler is gcc 99 now, and was .* when this bisection began"):
+            plug.subject.kernel(0, silent)
+        plug.done()
+    with pytest.raises(LabError, match="the compiler is gcc 99 now, and was .* when this bisection began"), \
+            bisect_commits.plug(settled, Store(tmp_path / "store"), silent):
+        pass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from lab.bisect.criterion import Counts, Question, counts, questions, why_untested
@@ -69,6 +71,22 @@ def test_a_known_bug_does_not_hide_the_question() -> None:
     assert (seen.outcome, seen.fingerprint) == (Outcome.FAIL, "aaaaaaaaaaaa")
 
 
+def test_what_always_fails_first_does_not_hide_the_question() -> None:
+    assert counts(QUESTION, trial("other+bad", "other", "bad+other")) == Counts(bad=2, other=1)
+
+
+def test_all_failures_of_a_run_are_questions_the_first_cause_first() -> None:
+    found = questions(trial("other+bad", "other+bad", "bad+other", "good").seen)
+    assert [q.fingerprint for q in found] == ["bbbbbbbbbbbb", "aaaaaaaaaaaa"]
+    later = questions((*trial("other+bad").seen, *trial("bad", names=("t",)).seen))
+    assert [(q.fingerprint, q.ids) for q in later] == [("aaaaaaaaaaaa", ("s", "t")), ("bbbbbbbbbbbb", ("s",))]
+
+
+def test_where_nothing_boots_no_failure_of_it_is_another() -> None:
+    question, = questions(trial("bad+other").seen, any_failure=True)
+    assert counts(question, trial("panic", "other+bad")) == Counts(bad=1, untested=1)
+
+
 @pytest.mark.parametrize(("state", "words"), [
     ("other", "fails in another way, bbbbbbbbbbbb"), ("noboot", "does not boot: the kernel did not come up"),
     ("skip", "skip: no such module"), ("error", "error: the guest was lost"),
@@ -78,5 +96,12 @@ def test_why_there_is_no_answer(state: str, words: str) -> None:
 
 
 def test_a_trial_survives_the_journal() -> None:
-    one = trial("bad", "other", "skip")
-    assert Trial.from_json(one.as_json()) == one
+    one = trial("bad", "other+bad", "skip")
+    assert Trial.from_json(json.loads(json.dumps(one.as_json()))) == one
+
+
+def test_a_journal_that_kept_first_failures_only_is_read() -> None:
+    data = trial("bad", "other").as_json()
+    for seen in data["seen"]:
+        del seen["others"]
+    assert Trial.from_json(data) == trial("bad", "other")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -16,8 +17,14 @@ from lab.bisect.commit_answer import PATCH, CommitAnswer
 from lab.bisect.inquiry import EndsWrong
 from lab.bisect.report import Report, Texts
 from lab.bisect.revisions import revisions
-from lab.cli.trials import Shelf
+from lab.cli import trials
+from lab.cli.execute import Done
+from lab.cli.jobs import Manner
+from lab.cli.trials import Shelf, VmTester
 from lab.errors import UsageError
+from lab.kernels.kernel import Kernel
+from lab.kernels.store import Store
+from lab.machine.modules import disk_path
 from lab.machine.vm import Engine
 from tests.command import Lab as Command
 from tests.unit.bisect_repository import Lab, line
@@ -25,7 +32,10 @@ from tests.unit.bisect_repository import Lab, line
 
 def reported(tmp_path: Path, states: list[str], **asked: object) -> tuple[Report, list[str]]:
     repository, names = line(tmp_path / "tree", states)
-    one = Lab(tmp_path, revisions(repository.tree, names[0], names[-1]), asked)
+    return report_of(Lab(tmp_path, revisions(repository.tree, names[0], names[-1]), asked)), names
+
+
+def report_of(one: Lab) -> Report:
     answer = CommitAnswer(one.revisions)
     error, verdict = "", None
     try:
@@ -35,10 +45,10 @@ def reported(tmp_path: Path, states: list[str], **asked: object) -> tuple[Report
     texts = Texts(lambda v: answer.one(v.positions[0], one.journal.directory) if len(v.positions) == 1 else
                   answer.listed(v.positions, one.inquiry.untestable),
                   lambda v: {"To run it again": "lab bisect --again D"})
-    words = Asked(tree="/tree", good="a", bad="b", scenarios=("s",)).words()
+    words = Asked(tree="/tree", good="a", bad="b", scenarios=("s",))
     report = Report(one.journal.directory, one.inquiry, one.journal.trials, verdict, texts, words, error)
     report.write()
-    return report, names
+    return report
 
 
 def test_a_commit_with_its_patch_and_evidence(tmp_path: Path) -> None:
@@ -54,11 +64,37 @@ def test_a_commit_with_its_patch_and_evidence(tmp_path: Path) -> None:
     assert (data["kind"], data["candidates"]) == ("found", [names[4]]) and data["probability"] > 0.99
 
 
+def test_links_to_the_runs_are_links(tmp_path: Path) -> None:
+    """A second run is in a folder with # in its name, which in a link has a meaning of its own."""
+    report, _ = reported(tmp_path, ["good", "bad"])
+    first = report.trials[0]
+    seen = tuple(replace(first.seen[0], directory=name) for name in ("runs/1/s", "runs/1/s#2"))
+    text = replace(report, trials=[replace(first, seen=seen)]).text()
+    assert "| [1](<runs/1/s>) [2](<runs/1/s%232>) |" in text
+
+
 def test_a_range_names_each_commit_and_why(tmp_path: Path) -> None:
     report, names = reported(tmp_path, ["good"] * 3 + ["broken"] * 2 + ["bad"] * 3)
     assert report.exit_code == 1 and "is one of 3" in report.headline()
     for name in names[3:5]:
         assert f"- {name[:12]} commit" in report.text() and "a bracket is missing" in report.text()
+
+
+@pytest.mark.parametrize("between", [True, False])
+def test_a_range_says_what_the_paths_hide_in_it(tmp_path: Path, between: bool) -> None:
+    repository, names = line(tmp_path / "tree", ["good"])
+    repository.commit("first", drivers__target__a="1")
+    if between:
+        repository.commit("hidden", other="x")
+    repository.commit("second", state="broken", drivers__target__a="2")
+    repository.commit("third", state="bad", drivers__target__a="3")
+    report = report_of(Lab(tmp_path, revisions(repository.tree, names[0], "HEAD", paths=["drivers/target"])))
+    assert report.exit_code == 1 and "first bad commit is one of 2, from " in report.headline()
+    said = ("Of those chosen, the first bad" in report.headline(),
+            report.headline().endswith(" third; commits outside of the paths were not looked at"))
+    assert said == (between, between)
+    told = json.loads((report.directory / "bisect.json").read_text())
+    assert told["unseen"] == ("commits outside of the paths" if between else "")
 
 
 def test_ends_that_are_wrong(tmp_path: Path) -> None:
@@ -70,7 +106,7 @@ def test_ends_that_are_wrong(tmp_path: Path) -> None:
 def test_other_failures_of_the_bad_end_are_questions_of_their_own(tmp_path: Path) -> None:
     report, _ = reported(tmp_path, ["good", "good", "bad,other"])
     assert "- `bbbbbbbbbbbb` it misbehaves" in report.text()
-    assert ".venv/bin/lab bisect --fingerprint bbbbbbbbbbbb --tree /tree --good a --bad b s`" in report.text()
+    assert ".venv/bin/lab bisect --tree /tree --good a --bad b --fingerprint bbbbbbbbbbbb s`" in report.text()
 
 
 def test_a_long_patch_is_cut_and_kept_whole(tmp_path: Path) -> None:
@@ -90,8 +126,11 @@ def test_a_long_patch_is_cut_and_kept_whole(tmp_path: Path) -> None:
     (Asked(tree="t", packages=True, good="a", bad="b", scenarios=("s",)), "either --tree DIR"),
     (Asked(packages=True, paths=("p",), good="a", bad="b", scenarios=("s",)), "leave paths"),
     (Asked(tree="t", good="a", bad="b", scenarios=("s",), any_failure=True, fingerprint="f"), "exclude each other"),
-    (Asked(tree="t", config=("g", "b"), scenarios=("s",), fingerprint="f"), "--config knows no --fingerprint"),
-    (Asked(tree="t", config=("g", "b"), scenarios=("s",), flavor="debug"), "--config knows no --fingerprint"),
+    (Asked(tree="t", config=("g", "b"), scenarios=("s",), flavor="debug"), "--config knows no --flavor"),
+    (Asked(tree="t", config=("g", "b"), scenarios=("s",), paths=("p",)), "--config knows no .* --among or paths"),
+    (Asked(tree="t", config=("g", "b"), scenarios=("s",), find_fix=True), "names the ends itself"),
+    (Asked(config=("g", "b"), scenarios=("s",)), "either --tree DIR"),
+    (Asked(tree="t", config=("g", "b"), scenarios=("s",), any_failure=True, fingerprint="f"), "exclude each other"),
     (Asked(tree="t", good="a", bad="b", scenarios=("s",), among=("6.12",)), "--among chooses from the versions"),
 ])
 def test_options_that_cannot_be(asked: Asked, words: str) -> None:
@@ -105,6 +144,9 @@ def test_options_survive_the_journal_and_make_the_command() -> None:
     assert Asked.of(json.loads(json.dumps(asked.as_json()))) == asked
     assert " ".join(asked.words()) == (".venv/bin/lab bisect --tree /t --good a --bad b --modules-of debian --find-fix "
                                        "s -- drivers/target")
+    options = Asked(tree="/t", config=("/g", "/b"), patience=5, scenarios=("s",), basis={"the compiler": "gcc"})
+    assert Asked.of(json.loads(json.dumps(options.as_json()))) == options
+    assert " ".join(options.words()) == ".venv/bin/lab bisect --tree /t --config /g /b --patience 5 s"
     with pytest.raises(UsageError, match="does not know"):
         Asked.of({"colour": "red"})
 
@@ -135,7 +177,7 @@ def engine(place: Path, disk: Path) -> Engine:
 def test_only_the_last_checkpoints_stay(tmp_path: Path) -> None:
     shelf, places = Shelf(kept=2), [tmp_path / f"checkpoint-{n}" for n in range(4)]
     for n, place in enumerate(places):
-        with shelf.using(engine(place, tmp_path / f"disk-{n}")):
+        with shelf.using(engine(place, tmp_path / f"disk-{n}"), had_disk=False):
             place.mkdir()
             (tmp_path / f"disk-{n}").touch()
     left = sorted(path.name for path in tmp_path.iterdir())
@@ -147,12 +189,56 @@ def test_only_the_last_checkpoints_stay(tmp_path: Path) -> None:
 def test_what_others_made_or_use_stays(tmp_path: Path) -> None:
     shelf, theirs, used = Shelf(kept=0), tmp_path / "theirs", tmp_path / "used"
     theirs.mkdir()
-    with shelf.using(engine(theirs, tmp_path / "disk")):
+    with shelf.using(engine(theirs, tmp_path / "disk"), had_disk=False):
         pass
     assert theirs.exists()
     shelf.kept = 1
-    with shelf.using(engine(used, tmp_path / "disk")):
+    with shelf.using(engine(used, tmp_path / "disk"), had_disk=False):
         used.mkdir()
     os.utime(used, (1, 1))
     shelf.shrink(0)
     assert used.exists()
+
+
+def test_a_disk_that_was_there_stays_when_our_checkpoint_goes(tmp_path: Path) -> None:
+    shelf, place, disk = Shelf(), tmp_path / "checkpoint", tmp_path / "disk"
+    disk.touch()
+    with shelf.using(engine(place, disk), had_disk=True):
+        place.mkdir()
+    shelf.shrink(0)
+    assert disk.exists() and not place.exists()
+
+
+def test_our_disk_is_ours_also_when_its_kernel_is_run_again(tmp_path: Path) -> None:
+    shelf, place, disk = Shelf(), tmp_path / "checkpoint", tmp_path / "disk"
+    for had_disk in (False, True):
+        with shelf.using(engine(place, disk), had_disk=had_disk):
+            place.mkdir(exist_ok=True)
+            disk.touch()
+    shelf.shrink(0)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("had_disk", [False, True])
+def test_whether_the_disk_was_there_is_seen_before_it_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                              had_disk: bool) -> None:
+    """The plan of the jobs makes it."""
+    monkeypatch.setenv("LAB_STORE", str(tmp_path))
+    kernel = Kernel("k", "k", "6.1", tmp_path / "bzImage", tmp_path / "6.1", None, "0" * 64)
+    disk, place = disk_path(tmp_path / "6.1", "0" * 64, Store.default().images), tmp_path / "checkpoint"
+    disk.parent.mkdir(parents=True)
+    if had_disk:
+        disk.touch()
+
+    def planned(*_: object) -> list[Any]:
+        disk.touch()
+        made = Engine.__new__(Engine)
+        monkeypatch.setattr(Engine, "checkpoint_path", place)
+        made.parts = engine(place, disk).parts
+        return [SimpleNamespace(guests=made)]
+
+    monkeypatch.setattr(trials, "vm_jobs", planned)
+    monkeypatch.setattr(trials, "batch_of", lambda jobs: jobs)
+    monkeypatch.setattr(trials, "execute", lambda *_, **how: place.mkdir() or Done([], interrupted=False))
+    assert VmTester([], tmp_path, 1, Manner(), Shelf(0))(kernel, 1, "label") == []
+    assert not place.exists() and disk.exists() == had_disk

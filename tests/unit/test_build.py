@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -97,7 +99,7 @@ class TestBuild:
                 file.write("\n")
             build_tree(tree, Recipe(), store)
             objects, = (store.root / "objects").iterdir()
-            assert (objects / "configurations").read_text() == "configured with gcc\n" * times
+            assert (objects / "configurations").read_text() == f"configured with {build_tools.cached()}\n" * times
         (objects / ".config").write_text("")  # somebody's hand
         (tree / "Kbuild").write_text("\n")
         kernel = build_tree(tree, Recipe(), store)
@@ -158,6 +160,20 @@ class TestBuild:
         assert build_tree(tree, Recipe(), store).identity != kernel.identity
         copy, = (store.root / "views").iterdir()
         assert not (copy / ".config").exists() and "return 3" in (copy / "drivers/driver.c").read_text()
+
+    def test_nobody_prunes_what_a_build_is_made_of(self, tree: Path, store: Store) -> None:
+        """A bisection asks for the next commit in a minute: the checkout, the copy and the objects have to be there."""
+        built(f"git:{tree}@HEAD", None, store)
+        (tree / ".config").write_text("")
+        (tree / "new.c").touch()
+        build_tree(tree, Recipe(), store)
+        made = {place: list((store.root / place).iterdir()) for place in ("sources", "views", "objects")}
+        assert {place: len(paths) for place, paths in made.items()} == {"sources": 1, "views": 1, "objects": 2}
+        words = ["kernel", "prune", "--older-than", "0", "--keep-free", "1e6"]
+        done = subprocess.run([sys.executable, "-m", "lab", *words], capture_output=True, text=True, timeout=120,
+                              env={**os.environ, "LAB_STORE": str(store.root)}, check=True)
+        assert done.stderr.count("is in use by a running lab") == 4
+        assert all(path.is_dir() for paths in made.values() for path in paths)
 
     def test_a_directory_built_in_place_is_refused(self, tmp_path: Path, store: Store) -> None:
         tree = small_kernel(tmp_path, checkout=False)

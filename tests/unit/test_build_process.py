@@ -14,11 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from lab.errors import LabError
 from lab.kernels.build_process import alone, build_process
+from lab.kernels.headers import Headers
 from lab.kernels.store import silent
 
 _MAKEFILE = """\
-all:
+all modules olddefconfig:
 \t@$(MAKE) --no-print-directory object
 object:
 \t@echo half > $@; echo $$$$ >> $(CURDIR)/pids; sleep 300; echo whole >> $@
@@ -28,12 +30,26 @@ import os, sys
 from pathlib import Path
 from lab import process
 from lab.kernels.build_process import alone, build_process
+from lab.kernels.headers import Headers
+from lab.kernels.kbuild import Kbuild
 from lab.kernels.store import silent
 objects = Path(sys.argv[1])
+"""
+# All that the lab has make do: a kernel, a module for a stock kernel, a configuration.
+_BUILDS = {
+    "kernel": """
 with alone(objects, silent) as lock, open(objects / "log", "wb") as log:
     with build_process(["make", "-C", objects], output=log, env=os.environ, lock=lock) as child:
         process.ended(child, 300)
-"""
+""",
+    "module": """
+Headers("6.1", "6.1", objects, "gcc").make(objects)
+""",
+    "configuration": """
+(objects / "my.config").touch()
+with alone(objects, silent) as lock:
+    Kbuild(objects, objects, objects, silent).configure(objects / "my.config", lock)
+"""}
 
 
 @pytest.fixture
@@ -59,11 +75,13 @@ def lives(pid: int) -> bool:
     return False
 
 
-@pytest.fixture
-def running(objects: Path) -> Iterator[subprocess.Popen[bytes]]:
+@pytest.fixture(params=_BUILDS)
+def running(objects: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[bytes]]:
     """A lab of its own in the middle of a build."""
-    with subprocess.Popen([sys.executable, "-c", _LAB, str(objects)], start_new_session=True) as lab:
-        assert wait_for(lambda: (objects / "object").exists() and (objects / "pids").exists())
+    with subprocess.Popen([sys.executable, "-c", _LAB + _BUILDS[request.param], str(objects)], start_new_session=True,
+                          stderr=subprocess.DEVNULL) as lab:
+        assert wait_for(lambda: (objects / "object").exists() and (objects / "pids").exists()
+                        and (objects / "pids").read_text().endswith("\n"))
         yield lab
         lab.kill()
 
@@ -78,6 +96,22 @@ def test_a_break_leaves_no_half_and_nobody(number: signal.Signals, objects: Path
     assert wait_for(lambda: not lives(worker))
     with alone(objects, silent):
         pass
+
+
+def test_a_module_that_takes_too_long_leaves_no_half_and_nobody(objects: Path) -> None:
+    with pytest.raises(LabError, match="make did not end within 2 s"):
+        Headers("6.1", "6.1", objects, "gcc").make(objects, deadline_s=2)
+    assert not (objects / "object").exists() and not lives(int((objects / "pids").read_text()))
+
+
+def test_modules_wait_for_what_a_killed_lab_left(objects: Path) -> None:
+    (objects / "Makefile").write_text("modules:\n\t@touch made.ko\n")
+    with (objects / ".lab-lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with subprocess.Popen(["sleep", "1"], pass_fds=(file.fileno(),)) as rest:
+            file.close()
+            assert Headers("6.1", "6.1", objects, "gcc").make(objects) == [objects / "made.ko"]
+            assert not lives(rest.pid)
 
 
 def test_the_next_build_waits_for_what_a_killed_one_left(objects: Path) -> None:

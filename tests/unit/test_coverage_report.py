@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from pathlib import Path
 from xml.etree import ElementTree
@@ -127,7 +128,7 @@ def test_includers_come_from_kbuild(tmp_path: Path) -> None:
         f"    $(wildcard include/config/MODULES) \\\n  {tree}/include/target/target_core_base.h \\\n"
         f"  {tree}/drivers/target/loopback/tcm_loop.h \\\n")
     user = ["drivers/target/loopback/tcm_loop.c"]
-    assert includers(Build(tree, objects, Path("gcov"))) == {
+    assert includers(Build(tree, objects, Path("gcov"), tree)) == {
         "include/target/target_core_base.h": user, "drivers/target/loopback/tcm_loop.h": user}
 
 
@@ -145,16 +146,18 @@ def test_a_kernel_without_counters_is_refused_with_the_command(tmp_path: Path) -
         build_of(kernel(tmp_path, "CONFIG_GCOV_KERNEL=y\n"))
 
 
-@pytest.mark.parametrize("record", ["manifest", "staged"])
+@pytest.mark.parametrize("record", ["manifest", "staged", "origin"])
 def test_the_place_of_a_build_is_found(tmp_path: Path, record: str) -> None:
     tree, objects = tmp_path / "linux", tmp_path / "obj"
     (tree / "drivers/target").mkdir(parents=True)
     objects.mkdir()
     (objects / "source").symlink_to(tree)
-    text = f'{{"tree": "{tree}", "objects": "{objects}"}}' if record == "manifest" else f'{{"origin": "{objects}"}}'
-    (tmp_path / f"{record}.json").write_text(text)
+    text = {"manifest": {"tree": f"{tree}", "objects": f"{objects}"}, "staged": {"origin": f"{objects}"},
+            "origin": {"tree": f"{tree}", "objects": f"{objects}", "origin": "/home/dev/linux"}}[record]
+    (tmp_path / ("staged.json" if record == "staged" else "manifest.json")).write_text(json.dumps(text))
     found = build_of(kernel(tmp_path, "CONFIG_GCOV_KERNEL=y\nCONFIG_GCC_VERSION=0\n"))
-    assert (found.tree, found.objects) == (tree, objects)
+    origin = Path("/home/dev/linux") if record == "origin" else tree
+    assert (found.tree, found.objects, found.origin) == (tree, objects, origin)
     (tree / "drivers/target").rmdir()
     with pytest.raises(LabError, match="not in"):
         build_of(dataclasses.replace(kernel(tmp_path, "CONFIG_GCOV_KERNEL=y\n")))

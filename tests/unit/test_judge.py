@@ -36,6 +36,9 @@ def checks(expect: dict[str, Any] | None, observed: dict[str, Any], slowdown: fl
     ({"sense": "3/11/01"}, {"sense": MEDIUM_ERROR}, {"sense": INFORMATION}),
     ({"sense": "ILLEGAL_REQUEST"}, {"sense": ILLEGAL}, {"sense": MEDIUM_ERROR}),
     ({"information": 16}, {"sense": INFORMATION}, {"sense": MEDIUM_ERROR}),
+    ({"sense_format": "fixed"}, {"sense": MEDIUM_ERROR}, {"sense": "7203110100000000"}),
+    ({"sense_format": "descriptor"}, {"sense": "7203110100000000"}, {"sense": MEDIUM_ERROR}),
+    ({"sense_format": "descriptor"}, {"sense": "7203110100000000"}, {"sense": ""}),
     ({"errno": "EIO"}, {"errno": "EIO"}, {"errno": "EINVAL"}),
     ({"errno": ["EIO", "ENODEV"]}, {"errno": "ENODEV"}, {"errno": "EINVAL"}),
     ({"errno": "EIO"}, {"errno": "EIO"}, {"ok": True}),
@@ -97,3 +100,75 @@ def test_time_that_the_host_took_away_does_not_count() -> None:
     for seconds, starved, ok in ((9.0, 0.0, True), (11.0, 0.0, False), (11.0, 1.5, True), (12.0, 1.5, False)):
         check, = judge(step, {"ok": True, "seconds": seconds, "starved": starved}, 5.0)
         assert check.ok is ok
+
+
+PAIR = {"steps": [{"write": {"lun": "d"}}, {"configfs": {"rmdir": "x"}, "expect": {"errno": "EBUSY"}}]}
+GOOD, BUSY = {"ok": True, "seconds": 0.1}, {"ok": False, "errno": "EBUSY", "problem": "x: EBUSY"}
+
+
+def told(step: dict[str, Any], observed: dict[str, Any]) -> list[str]:
+    found = judge(Step.model_validate(step), observed, 1.0)
+    return [f"{c.what}: expected {c.expected}, observed {c.observed}" for c in found if not c.ok]
+
+
+def test_each_part_of_a_parallel_is_judged_by_its_own_expectation() -> None:
+    assert told({"parallel": PAIR}, {"ok": False, "parts": [GOOD, BUSY]}) == []
+    assert told({"parallel": PAIR}, {"ok": True, "parts": [BUSY, GOOD]}) == [
+        "write lun=d: result: expected success, observed EBUSY",
+        "configfs rmdir=x: errno: expected EBUSY, observed success"]
+    assert told({"parallel": PAIR}, {"ok": True, "parts": [GOOD]}) == [
+        "configfs rmdir=x: result: expected success, observed it was not carried out"]
+    assert len(told({"parallel": PAIR}, {"ok": True})) == 1
+    slow = {"parallel": PAIR, "expect": {"took": {"at_most": 1.0}}}
+    assert told(slow, {"ok": True, "parts": [GOOD, BUSY], "seconds": 2.0}) == [
+        "time: expected at most 1 s, observed 2.00 s"]
+
+
+def test_a_failure_names_its_round() -> None:
+    step = {"repeat": {**PAIR, "times": 4}}
+    assert told(step, {"rounds": [{"first": 1, "last": 4, "parts": [GOOD, BUSY]}]}) == []
+    assert told(step, {"rounds": [{"first": 1, "last": 2, "parts": [GOOD, BUSY]},
+                                  {"first": 3, "last": 3, "parts": [BUSY]}]}) == [
+        "round 3, write lun=d: result: expected success, observed EBUSY"]
+    assert told(step, {"rounds": [{"first": 1, "last": 2, "parts": [GOOD, BUSY]}]}) == [
+        "rounds: expected 4, observed 2; failure without a reason"]
+    assert told(step, {}) == ["rounds: expected 4, observed 0; failure without a reason"]
+
+
+ACCOUNT = {"account": {"lun": "d", "action": "end"}}
+COUNTS = {"requests": 5, "completed": 5, "sent": 9, "commands": 9, "accepted": 4}
+
+
+@pytest.mark.parametrize(("change", "problem"), [
+    ({}, []),
+    ({"completed": 4}, ["requests that have ended: expected 5, observed 4"]),
+    ({"commands": 10}, ["commands that LIO counted: expected 9, observed 10"]),
+    ({"accepted": 5}, ["field accepted: expected 4, observed 5"]),
+])
+def test_an_account_must_agree(change: dict[str, int], problem: list[str]) -> None:
+    step = {**ACCOUNT, "expect": {"fields": {"accepted": 4}}}
+    assert told(step, {"ok": True, "counts": {**COUNTS, **change}}) == problem
+
+
+def test_an_account_that_could_not_be_taken() -> None:
+    assert told(ACCOUNT, {"ok": True, "counts": {}})
+    assert told(ACCOUNT, {"ok": False, "errno": "ENODEV", "problem": "x"}) == [
+        "result: expected success, observed ENODEV"]
+    assert told({"account": {"lun": "d", "action": "begin"}}, {"ok": True}) == []
+
+
+@pytest.mark.parametrize(("kinds", "observed", "problem"), [
+    (["write"], {"ok": True, "counts": {"write": 3}}, None),
+    (["write"], {"ok": True, "counts": {}}, "operations: expected at least one, observed none"),
+    (["write"], {"ok": True, "counts": {"write": 3}, "failed": ["w: EIO"]},
+     "failed operations: expected none, observed w"),
+    (["write", "reset"], {"ok": True, "counts": {"write": 3}, "failed": ["w: EIO"]}, None),
+    (["write", "reset"],
+     {"ok": True, "counts": {"write": 3}, "first_bad": [{"lun": "d", "lba": 9, "found": "zeros"}]},
+     "data: expected what was written, observed d, block 9: zeros"),
+    (["write"], {"ok": False, "errno": "ETIMEDOUT", "problem": "worker 1 did not end"},
+     "result: expected success, observed worker 1"),
+])
+def test_stress(kinds: list[str], observed: dict[str, Any], problem: str | None) -> None:
+    found = told({"stress": {"time": 1.0, "luns": ["d"], "operations": dict.fromkeys(kinds, 1)}}, observed)
+    assert (not found) if problem is None else found[0].startswith(problem)

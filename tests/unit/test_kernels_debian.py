@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.server
 import multiprocessing
 import os
+import resource
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from package_server import Server, serving
 from test_kernels_material import CONFIG, Archive, bzimage, kernel_files, module
 
 from lab.errors import LabError, UsageError
-from lab.kernels import apt, debian, stock
+from lab.kernels import apt, debian, stock, store, suites
 from lab.kernels.apt import Apt, Package
 from lab.kernels.kernel import Kernel
 from lab.kernels.resolve import resolve
 from lab.kernels.sources import host_sources, wider
 from lab.kernels.stock import StockKernel
 from lab.kernels.store import Store
+from lab.kernels.unpack import DamagedPackage, extract, extract_some, unpack
 
 NAMED = Path(__file__).parents[2] / "kernels"
 pytestmark = pytest.mark.skipif(shutil.which("apt-get") is None, reason="no apt on this host")
@@ -105,9 +105,39 @@ class TestFetch:
         host.archive.add_kernel("bookworm", "6.12.17+deb12", "6.12.17-1~deb12u1")
         host.archive.add_kernel("trixie", "6.12.17+deb13", "6.12.17-1")
         assert host.fetch("6.12.17-1").version == "6.12.17-1"
+
+    def test_a_rebuild_stands_in_for_an_exact_version_and_that_is_said(self, host: Host) -> None:
         host.archive.add_kernel("bookworm", "6.12.18+deb12", "6.12.18-1~deb12u1")
+        for _ in range(2):  # the second answer is the remembered one
+            host.said.clear()
+            assert host.fetch("6.12.18-1").version == "6.12.18-1~deb12u1"
+            assert "apt has no kernel 6.12.18-1 itself; taking 6.12.18-1~deb12u1" in host.said
+
+    def test_old_wide_lists_do_not_make_a_rebuild_of_an_exact_version(self, host: Host) -> None:
+        host.archive.add_kernel("trixie", "6.12.18+deb12", "6.12.18-1~deb12u1")
+        host.archive.add_kernel("trixie", "6.18.1", "6.18.1-1")
+        host.fetch("6.18")  # the wide lists are there now
+        for stamp in host.store.apt.glob("*/updated"):
+            os.utime(stamp, (stamp.stat().st_mtime - suites.SECOND_LOOK_S - 1,) * 2)
+        host.archive.add_kernel("trixie", "6.12.18+deb13", "6.12.18-1")
+        assert host.fetch("6.12.18-1").version == "6.12.18-1"
+
+    def test_an_exact_version_that_cannot_be_fetched_now_is_no_rebuild(self, host: Host) -> None:
+        host.archive.add_kernel("bookworm", "6.12.17+deb12", "6.12.17-1~deb12u1")
+        host.fetch("6.12.17-1~deb12u1")
+        package = host.archive.add_kernel("trixie", "6.12.17+deb13", "6.12.17-1")
+        package.write_bytes(package.read_bytes()[:-100] + bytes(100))
         host.expire()
-        assert host.fetch("6.12.18-1").version == "6.12.18-1~deb12u1"
+        with pytest.raises(LabError, match=r"could not fetch linux-image-6\.12\.17\+deb13-amd64 6\.12\.17-1: "):
+            host.fetch("6.12.17-1")
+
+    def test_without_network_a_stored_rebuild_stands_in_and_that_is_said(self, host: Host) -> None:
+        host.archive.add_kernel("bookworm", "6.12.17+deb12", "6.12.17-1~deb12u1")
+        host.fetch("6.12.17-1~deb12u1")
+        shutil.rmtree(host.archive.root)
+        shutil.rmtree(host.store.apt)
+        assert host.fetch("6.12.17-1").version == "6.12.17-1~deb12u1"
+        assert "using the kernel 6.12.17-1~deb12u1 from the store in place of 6.12.17-1" in host.said[-1]
 
     def test_kernel_in_parts(self, host: Host) -> None:
         release, version = "7.3.4+deb13-amd64", "7.3.4-1"
@@ -212,7 +242,7 @@ class TestBadLuck:
         host.fetch("6.12")
         (host.store.apt / "answers.json").unlink()
         for stamp in host.store.apt.glob("*/updated"):
-            os.utime(stamp, (stamp.stat().st_mtime - debian._SECOND_LOOK_S - 1,) * 2)
+            os.utime(stamp, (stamp.stat().st_mtime - suites.SECOND_LOOK_S - 1,) * 2)
         host.archive.add_kernel("bookworm", "6.1.0-11", "6.1.193-1")
         assert host.fetch("6.1.193").version == "6.1.193-1"
 
@@ -228,8 +258,48 @@ class TestBadLuck:
     def test_damaged_package_file(self, host: Host, tmp_path: Path) -> None:
         half = tmp_path / "half.deb"
         half.write_bytes(next((host.archive.root / "pool").glob("*6.1.192*")).read_bytes()[:900])
-        with pytest.raises(debian.DamagedPackage, match=r"half\.deb cannot be unpacked"):
-            debian.unpack([half], tmp_path / "into")
+        with pytest.raises(DamagedPackage, match=r"half\.deb cannot be unpacked"):
+            unpack([half], tmp_path / "into")
+
+    def test_unpacking_that_is_broken_off_keeps_the_package(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+        def broken_off(*_: object) -> str:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(debian, "unpack", broken_off)
+            host.fetch("6.1")
+        assert [path.name for path in host.temporary_files()] == ["linux-image-6.1.0-10-amd64_6.1.192-2_amd64.deb"]
+        assert host.fetch("6.1").version == "6.1.192-2" and host.temporary_files() == []
+
+    def test_kept_package_that_was_changed_meanwhile(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(debian, "unpack", lambda *_: exec("raise KeyboardInterrupt"))
+        with pytest.raises(KeyboardInterrupt):
+            host.fetch("6.1")
+        monkeypatch.undo()
+        kept, = host.temporary_files()
+        data = kept.read_bytes()
+        kept.unlink()  # apt makes a link where the archive is a directory
+        kept.write_bytes(data[:-100] + bytes(100))
+        assert host.fetch("6.1").version == "6.1.192-2" and host.temporary_files() == []
+
+    def test_the_host_is_not_taken_for_a_damaged_package(self, host: Host, tmp_path: Path) -> None:
+        package = next((host.archive.root / "pool").glob("*6.1.192*"))
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        for call in (extract, lambda files, into: extract_some(files[0], into, ["*"])):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))  # the image is twice as long
+            try:
+                with pytest.raises(LabError) as error:
+                    call([package], tmp_path / "into")
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            assert type(error.value) is LabError, "the package is whole"
+
+    def test_image_that_is_none(self, host: Host) -> None:
+        files = kernel_files("6.5.0-1-amd64") | {"boot/vmlinuz-6.5.0-1-amd64": b"no bzImage"}
+        host.archive.add("bookworm", "linux-image-6.5.0-1-amd64", "6.5.1-1", files)
+        with pytest.raises(LabError, match=r"is damaged and was removed .*is not an x86 bzImage"):
+            host.fetch("6.5")
+        assert host.temporary_files() == []
 
     def test_image_without_its_modules(self, host: Host) -> None:
         files = {name: data for name, data in kernel_files("6.5.0-1-amd64").items() if name.startswith("boot")}
@@ -266,7 +336,8 @@ class TestBadLuck:
             assert host.fetch("6.1").version == "6.1.192-2"
 
     def test_too_little_space_is_seen_before_fetching(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(debian, "free_bytes", lambda _: 5000)
+        monkeypatch.setattr(apt, "_LISTS_BYTES", 0)
+        monkeypatch.setattr(store, "free_bytes", lambda _: 5000)
         with pytest.raises(LabError, match=r"no space left for the store .* MB are needed"):
             host.fetch("6.1")
         assert host.temporary_files() == []
@@ -275,80 +346,40 @@ class TestBadLuck:
                                                 monkeypatch: pytest.MonkeyPatch) -> None:
         small = tmp_path / "small"
         small.mkdir()
-        if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", small]).returncode:
+        if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", small]).returncode:
             pytest.skip("a small file system can be mounted only by root")
-        host.archive.add_kernel("bookworm", "6.7.0-1", "6.7.1-1", padding=bytes(8 << 20))
-        monkeypatch.setattr(debian, "free_bytes", lambda _: 1 << 40)  # somebody else takes the space meanwhile
+        host.archive.add_kernel("bookworm", "6.7.0-1", "6.7.1-1", padding=bytes(64 << 20))
+        for module_ in (debian, apt):
+            monkeypatch.setattr(module_, "check_room", lambda *_: None)  # somebody else takes the space meanwhile
         host.store = Store(small)
         try:
             with pytest.raises(LabError, match="no space left for the store"):
                 host.fetch("6.7")
-            assert host.temporary_files() == []
+            assert "unpacking" in host.said[-1]
+            assert [path.suffix for path in host.temporary_files()] == [".deb"], "it need not be fetched again"
         finally:
             subprocess.run(["umount", small], check=True)
 
 
-class _Slow(http.server.SimpleHTTPRequestHandler):
-    """Serves files; of a package it drops the connection in the middle while `cut` is set. Knows Range."""
-
-    cut = True
-    ranges: list[str] = []
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-    def do_GET(self) -> None:
-        path = Path(self.translate_path(self.path))
-        if not path.is_file():
-            self.send_error(404)
-            return
-        data, start = path.read_bytes(), 0
-        if wanted := self.headers.get("Range"):
-            self.ranges.append(wanted)
-            start = int(wanted.removeprefix("bytes=").rstrip("-"))
-        self.send_response(206 if start else 200)
-        self.send_header("Last-Modified", self.date_time_string(path.stat().st_mtime))
-        self.send_header("Content-Length", str(len(data) - start))
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
-        self.end_headers()
-        end = len(data) // 2 if self.cut and path.suffix == ".deb" else len(data)
-        with contextlib.suppress(OSError):
-            self.wfile.write(data[start:end])
-        self.close_connection = True
-
-
 @pytest.fixture
 def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
     host = Host(tmp_path)
-
-    def handler(*args: object) -> _Slow:
-        return _Slow(*args, directory=str(host.archive.root))  # type: ignore[arg-type]
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    host.archive.uri = f"http://127.0.0.1:{server.server_port}"
-    host.archive.etc(host.etc, "bookworm")
-    host.archive.add_kernel("bookworm", "6.1.0-10", "6.1.192-2", padding=os.urandom(1 << 20))
-    _Slow.cut, _Slow.ranges = True, []
-    monkeypatch.setattr(apt, "_CONFIGURATION", apt._CONFIGURATION.replace('Retries "3"', 'Retries "0"'))
-    yield host
-    server.shutdown()
-    server.server_close()
-    thread.join(10)
+    with serving(host.archive.root, monkeypatch) as host.archive.uri:
+        host.archive.etc(host.etc, "bookworm")
+        host.archive.add_kernel("bookworm", "6.1.0-10", "6.1.192-2", padding=os.urandom(1 << 20))
+        monkeypatch.setattr(apt, "_CONFIGURATION", apt._CONFIGURATION.replace('Retries "3"', 'Retries "0"'))
+        yield host
 
 
 def test_interrupted_download_goes_on(web: Host) -> None:
+    Server.cut = True
     with pytest.raises(LabError, match=r"could not fetch linux-image-6\.1\.0-10-amd64.*go on where it stopped"):
         web.fetch("6.1")
     partial = list((web.store.apt / "downloads").glob("*.deb"))
     assert len(partial) == 1 and partial[0].stat().st_size > 0
-    _Slow.cut, _Slow.ranges = False, []
+    Server.cut, Server.asked = False, []
     assert web.fetch("6.1").version == "6.1.192-2"
-    assert _Slow.ranges and _Slow.ranges[0] != "bytes=0-", "the half that was there was not fetched again"
+    assert Server.asked and Server.asked[0][1] > 0, "the half that was there was not fetched again"
 
 
 class TestSources:

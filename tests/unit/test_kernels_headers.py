@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,34 +11,37 @@ from test_kernels_material import Archive
 
 from lab import process
 from lab.errors import LabError, MissingTool, UsageError
-from lab.kernels import companions, headers
+from lab.kernels import apt, companions, headers, inventory, store
 from lab.kernels.headers import Headers
 from lab.kernels.store import Store
+from lab.kernels.unpack import extract
 
 pytestmark = pytest.mark.skipif(shutil.which("apt-get") is None, reason="no apt on this host")
 RELEASE, VERSION = "6.1.0-10-amd64", "6.1.192-2"
-BUILD = f"usr/src/linux-headers-{RELEASE}"
-COMMON = "usr/src/linux-headers-6.1.0-10-common"
 MODULE = ('#include <linux/module.h>\nstatic int __init go(void) { return 0; }\n'
           'module_init(go);\nMODULE_LICENSE("GPL");\n')
 
 
-def add_headers(archive: Archive, suite: str = "bookworm", compiler: str = "gcc-12", kbuild: str = VERSION) -> None:
+def add_headers(archive: Archive, suite: str = "bookworm", compiler: str = "gcc-12", kbuild: str = VERSION,
+                abi: str = "6.1.0-10", version: str = VERSION) -> None:
     """The three packages, with Debian's layout and a `modules` target that shows which files make reads."""
-    archive.add(suite, f"linux-headers-{RELEASE}", VERSION, {
-        f"{BUILD}/Makefile": b"KBUILD_OUTPUT=/usr/src/linux-headers-6.1.0-10-amd64\n"
-                             b"include /usr/src/linux-headers-6.1.0-10-common/Makefile\n",
-        f"{BUILD}/.kernelvariables": f"CC = $(if $(X),ccache) $(CROSS_COMPILE){compiler}\nA = y\n".encode(),
-        f"{BUILD}/.config": b"CONFIG_X=y\n", f"{BUILD}/Module.symvers": b"",
-        f"{BUILD}/include/generated/autoconf.h": b"", f"{BUILD}/scripts/mod/modpost": b"#!/bin/sh\n",
+    release, common = f"{abi}-amd64", f"usr/src/linux-headers-{abi}-common"
+    build = f"usr/src/linux-headers-{release}"
+    archive.add(suite, f"linux-headers-{release}", version, {
+        f"{build}/Makefile": f"KBUILD_OUTPUT=/{build}\n"
+                             f"include /{common}/Makefile\n".encode(),
+        f"{build}/.kernelvariables": f"CC = $(if $(X),ccache) $(CROSS_COMPILE){compiler}\nA = y\n".encode(),
+        f"{build}/.config": b"CONFIG_X=y\n", f"{build}/Module.symvers": b"",
+        f"{build}/include/generated/autoconf.h": b"", f"{build}/scripts/mod/modpost": b"#!/bin/sh\n",
         "lib/modules/x/marker": b"", "usr/share/doc/x": b""},
-        f"linux-base (>= 4), linux-headers-6.1.0-10-common (= {VERSION}), linux-image-{RELEASE} (= {VERSION}) | y, "
-        f"linux-kbuild-6.1 (>= {VERSION}), gcc-12")
-    archive.add(suite, "linux-headers-6.1.0-10-common", VERSION, {
-        f"{COMMON}/Makefile": b"modules:\n\tcp $(KBUILD_OUTPUT)/.config $(M)/made.ko\n"
+        f"linux-base (>= 4), linux-headers-{abi}-common (= {version}), linux-image-{release} (= {version}) | y, "
+        f"linux-kbuild-6.1 (>= {version}), gcc-12")
+    archive.add(suite, f"linux-headers-{abi}-common", version, {
+        f"{common}/Makefile": b"modules:\n\tcp $(KBUILD_OUTPUT)/.config $(M)/made.ko\n"
                               b"bad:\n\t@echo a.c:1: error: no >&2;"
                               b" exit 1\n"})
-    archive.add(suite, "linux-kbuild-6.1", kbuild, {"usr/lib/linux-kbuild-6.1/scripts/version": kbuild.encode()})
+    if kbuild:
+        archive.add(suite, "linux-kbuild-6.1", kbuild, {"usr/lib/linux-kbuild-6.1/scripts/version": kbuild.encode()})
 
 
 class Host:
@@ -128,6 +132,34 @@ def test_package_with_other_content_than_listed(host: Host) -> None:
         host.headers()
 
 
+def test_unpacking_that_is_broken_off_keeps_the_packages(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken_off(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    add_headers(host.archive)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(headers, "extract", broken_off)
+        host.headers()
+    assert len(list((host.store.apt / "downloads").rglob("*.deb"))) == 3
+    assert host.headers().release == RELEASE and host.left_over() == []
+
+
+def test_labs_that_fetch_for_two_kernels_take_nothing_from_each_other(host: Host,
+                                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both need linux-kbuild-6.1; the second is done, and a sweep too, before the first begins to unpack."""
+    def first(files: Sequence[Path], into: Path) -> None:
+        monkeypatch.setattr(headers, "extract", extract)
+        assert host.headers("6.1.190-1").release == "6.1.0-9-amd64"
+        inventory.sweep((host.store.apt / "downloads").iterdir())
+        extract(files, into)
+
+    add_headers(host.archive)
+    add_headers(host.archive, kbuild="", abi="6.1.0-9", version="6.1.190-1")
+    monkeypatch.setattr(headers, "extract", first)
+    assert host.headers().release == RELEASE and host.left_over() == []
+    assert (host.headers().build.parents[2] / "usr/lib/linux-kbuild-6.1/scripts/version").exists()
+
+
 def test_package_without_headers(host: Host) -> None:
     host.archive.add("bookworm", f"linux-headers-{RELEASE}", VERSION, {"usr/share/x": b""})
     with pytest.raises(LabError, match=r"is damaged and was removed \(there is no .*Makefile in it\)"):
@@ -137,7 +169,8 @@ def test_package_without_headers(host: Host) -> None:
 
 def test_too_little_space(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     add_headers(host.archive)
-    monkeypatch.setattr(companions, "free_bytes", lambda _: 5000)
+    monkeypatch.setattr(apt, "_LISTS_BYTES", 0)
+    monkeypatch.setattr(store, "free_bytes", lambda _: 5000)
     with pytest.raises(LabError, match=r"no space left for the store .* MB are needed"):
         host.headers()
 

@@ -1,15 +1,11 @@
-"""What the store holds, and getting rid of it; words that mean several kernels; Ubuntu's and mainline's kernels."""
+"""What the store holds, and getting rid of it; words that mean several kernels; Ubuntu's kernels."""
 
 from __future__ import annotations
 
-import functools
-import http.server
 import os
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,9 +13,10 @@ from test_kernels_debian import Host
 from test_kernels_material import bzimage, module
 
 from lab.errors import LabError, UsageError
-from lab.kernels import debian, inventory, mainline, patterns
+from lab.kernels import debian, inventory, patterns
 from lab.kernels.available import available
 from lab.kernels.store import Store
+from lab.usage import hold
 
 
 def make(store: Store, name: str, *, days: float = 0.0, size: int = 8192) -> Path:
@@ -71,25 +68,58 @@ class TestStore:
 
     def test_what_a_running_lab_uses_stays(self, store: Store) -> None:
         kernel = store.kernels / "debian-6.1.192-2"
-        code = f"from pathlib import Path; from lab.kernels.store import hold; hold(Path({str(kernel)!r})); input()"
-        with subprocess.Popen([sys.executable, "-c", f"{code}"], stdin=subprocess.PIPE) as holder:
-            end = time.monotonic() + 60
-            while not inventory.is_held(kernel) and time.monotonic() < end:
-                time.sleep(0.05)
+        code = f"""if True:
+            from pathlib import Path; from lab.usage import hold
+            hold(Path({str(kernel)!r}))
+            print(flush=True)
+            input()"""
+        with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+            assert holder.stdout and holder.stdout.readline()
+            os.utime(kernel, (0, 0))
+            tried = lab(store, "prune", "--dry-run")
             done = lab(store, "remove", "debian-6.1.192-2")
             holder.communicate(b"\n", timeout=60)
+        assert "remove stock debian-6.1.192-2" not in tried.stdout and "remove objects linux-base" in tried.stdout
+        assert "debian-6.1.192-2 is in use by a running lab" in tried.stderr
         assert done.returncode == 3 and "debian-6.1.192-2 is in use by a running lab" in done.stderr
         assert kernel.is_dir() and not (store.root / "headers/debian-6.1.192-2").exists()
         assert lab(store, "remove", "debian-6.1.192-2").returncode == 0 and not kernel.exists()
 
     def test_prune_takes_what_is_old(self, store: Store) -> None:
+        (store.apt / "downloads").mkdir(parents=True)
+        os.utime((store.apt / "downloads/new.deb").open("w").name, (0, 0))  # as apt does; it may be taken up again
         tried = lab(store, "prune", "--dry-run")
         assert "would remove stock debian-6.1.192-2" in tried.stdout and len(inventory.stored(store)) == 5
         done = lab(store, "prune", "--older-than", "30")
         assert done.returncode == 0 and done.stdout.splitlines()[-1].startswith("in all 0 MB: stock 0 MB, objects 0 MB")
         assert {i.name for i in inventory.stored(store)} == {"debian-6.12.117-1", "base-1234", "debian-6.1.192-2"}
-        assert not (store.kernels / ".unfinished-x-1").exists()
+        assert not (store.kernels / ".unfinished-x-1").exists() and (store.apt / "downloads/new.deb").exists()
         assert lab(store, "prune", "--older-than", "0").returncode == 2
+
+    def test_leavings_that_another_lab_uses_up_meanwhile(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        downloads = store.apt / "downloads"
+        downloads.mkdir(parents=True)
+        (downloads / "used.deb").touch()
+        real = Path.glob
+
+        def glob(path: Path, pattern: str) -> list[Path]:
+            found = list(real(path, pattern))
+            for file in found if path == downloads else ():
+                file.unlink()
+            return found
+
+        monkeypatch.setattr(Path, "glob", glob)
+        monkeypatch.setattr(inventory, "_UNFINISHED_KEEP_S", -60.0)
+        found = inventory.leavings(store)
+        assert store.kernels / ".unfinished-x-1" in found and downloads / "used.deb" not in found
+        inventory.sweep([*found, downloads / "gone.deb"])
+        assert not (store.kernels / ".unfinished-x-1").exists()
+
+    def test_a_download_in_use_is_not_swept(self, store: Store) -> None:
+        held, idle = make(store, "apt/downloads/mainline-v6.12"), make(store, "apt/downloads/mainline-v6.11")
+        hold(held)
+        inventory.sweep([held, idle])
+        assert (held / "file").exists() and not idle.exists() and list(held.parent.iterdir()) == [held]
 
     def test_prune_frees_as_much_as_is_wanted_oldest_first(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(inventory, "free_bytes", lambda _: 100_000)
@@ -156,46 +186,3 @@ class TestApt:
             kernel = host.fetch(wanted)
             assert kernel.release == release and kernel.root.name == f"ubuntu-{version}"
             assert "tcm_loop.ko:" in (kernel.modules / "modules.dep").read_text()
-
-
-@pytest.fixture
-def builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A server as the one that virtme-ng asks: a folder for each version, with packages in it."""
-    root = tmp_path / "www"
-    root.mkdir()
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(root))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setattr(mainline.virtme, "BASE_URL", f"http://127.0.0.1:{server.server_port}")
-        yield root
-        server.shutdown()
-
-
-class TestMainline:
-    def test_fetched_once_as_virtme_ng_does(self, builds: Path, tmp_path: Path) -> None:
-        release, host, store = "6.12.0-061200-generic", Host(tmp_path / "host"), Store(tmp_path / "store")
-        for name, files in (("image-unsigned", {f"boot/vmlinuz-{release}": bzimage(release)}),
-                            ("modules", {f"lib/modules/{release}/kernel/tcm_loop.ko": module("tcm_loop")})):
-            host.archive.add("bookworm", f"linux-{name}-{release}", "6.12.0-1", files)
-        (builds / "v6.12/amd64").mkdir(parents=True)
-        for package in (tmp_path / "host").rglob("*.deb"):
-            os.link(package, builds / "v6.12/amd64" / f"{package.stem}_amd64.deb")
-        kernel = mainline.fetch("v6.12", store)
-        assert kernel.release == release and "tcm_loop.ko:" in (kernel.modules / "modules.dep").read_text()
-        assert sorted(p.name for p in kernel.root.iterdir()) == ["boot", "lib", "manifest.json"]
-        (builds / "v6.12/amd64").rename(builds / "gone")
-        assert mainline.fetch("v6.12", store) == kernel
-
-    def test_a_version_that_was_never_built(self, builds: Path, store: Store) -> None:
-        with pytest.raises(UsageError, match=r"no build of mainline v9\.9"):
-            mainline.fetch("v9.9", store)
-
-    def test_without_internet(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(mainline.virtme, "BASE_URL", "http://127.0.0.1:9")
-        with pytest.raises(LabError, match=r"mainline:v6\.12 cannot be fetched: .*needs internet"):
-            mainline.fetch("v6.12", store)
-
-    @pytest.mark.parametrize("word", ["6.12", "v6", "v6.12/..", "latest"])
-    def test_words_that_are_no_version(self, word: str, store: Store) -> None:
-        with pytest.raises(UsageError, match="no mainline version"):
-            mainline.fetch(word, store)

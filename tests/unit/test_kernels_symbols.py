@@ -10,7 +10,7 @@ import pytest
 from test_kernels_material import Archive, built_tree, bzimage, modules_directory, write
 
 from lab.errors import LabError, UsageError
-from lab.kernels import companions, debug, symbols
+from lab.kernels import apt, companions, debug, store, symbols
 from lab.kernels.image import version_of
 from lab.kernels.kernel import Kernel
 from lab.kernels.resolve import resolve
@@ -96,7 +96,8 @@ class TestPackage:
             debug.extract_some(half, tmp_path / "into", debug._PATTERNS)
 
     def test_too_little_space(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(companions, "free_bytes", lambda _: 500)
+        monkeypatch.setattr(apt, "_LISTS_BYTES", 0)
+        monkeypatch.setattr(store, "free_bytes", lambda _: 500)
         with pytest.raises(LabError, match="no space left for the store"):
             host.debug_info()
 

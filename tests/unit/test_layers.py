@@ -10,20 +10,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-BOTTOM = {"wire", "t10", "errors", "process", "git", "document", "problems", "explain"}
+BOTTOM = {"wire", "t10", "errors", "process", "git", "usage", "document", "problems", "explain", "loadable"}
 MAY_IMPORT = {
     "cli": {"bisect", "coverage", "run", "machine", "kernels", "scenario", "console", "report"} | BOTTOM,
     "bisect": {"run", "machine", "kernels", "scenario", "console", "report"} | BOTTOM,
     "coverage": {"run", "machine", "kernels", "report"} | BOTTOM,
     "run": {"machine", "kernels", "scenario", "console", "report"} | BOTTOM,
-    "machine": {"errors", "process", "wire"},
-    "kernels": {"errors", "process", "git", "document", "problems", "explain"},
+    "machine": {"errors", "process", "usage", "wire", "loadable"},
+    "kernels": {"errors", "process", "git", "usage", "document", "problems", "explain", "loadable"},
     "scenario": {"errors", "document", "problems", "explain", "t10"},
     "console": {"errors", "wire", "process"},
     "report": {"errors", "t10"},
     "guest": {"wire", "t10"},
-    "t10": set(), "wire": set(), "errors": set(), "process": {"errors"},
-    "git": {"errors", "process"}, "problems": {"errors"},
+    "t10": set(), "wire": set(), "errors": set(), "usage": set(), "process": {"errors"},
+    "git": {"errors", "process"}, "loadable": {"errors"}, "problems": {"errors"},
     "document": {"errors", "problems"}, "explain": {"problems", "errors", "document"},
 }
 ONLY_IN = {"subprocess": {"lab/process.py", "lab/cli/bootstrap.py"}, "yaml": {"lab/document.py"},
@@ -92,3 +92,9 @@ def test_a_wrong_arrow_is_found(place: str, source: str) -> None:
 def test_no_command_hides_a_module_of_pythons() -> None:
     """bootstrap.py is run as a script, before anything is installed: what lies beside it is found first."""
     assert [p.name for p in (ROOT / "lab/cli").glob("*.py") if p.stem in sys.stdlib_module_names] == []
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """pytest imports them by their names alone: of two, the second is an error of collection."""
+    files = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(files) == sorted(set(files))

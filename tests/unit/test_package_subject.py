@@ -6,21 +6,31 @@ The store's shelf stands for apt's list: without an archive of Debian in the hos
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab.bisect import packages
-from lab.bisect.packages import PackageSubject, package_subject, upstream_tag
+from lab.bisect.asked import COMMAND, Asked
+from lab.bisect.inquiry import Inquiry, Verdict
+from lab.bisect.package_choice import package_subject
+from lab.bisect.packages import PackageSubject, upstream_tag
+from lab.bisect.report import Report
 from lab.bisect.subject import CannotTest, Subject
+from lab.bisect.trial import Seen, Trial
+from lab.cli.bisect_packages import texts
 from lab.errors import LabError, UsageError
 from lab.kernels.apt import NotFetched
 from lab.kernels.kernel import Kernel
 from lab.kernels.store import Store
+from tests.unit.bisect_repository import result
 
 SHELF = ("6.1.170-3", "6.1.176-1", "6.1.192-2", "6.12.43-1~bpo12+1", "6.12.57-1~bpo12+1", "6.12.90-1~bpo12+1",
          "6.12.90-1", "6.12.90-2~bpo12+1", "6.12.90-2", "6.12.117-1~deb12u1", "6.12.117-1")
+ASKED = Asked(packages=True, good="6.12.43", bad="6.12.117", fingerprint="aaaaaaaaaaaa", scenarios=("s",),
+              among=("6.12.*",))
 CHANGELOG = """linux (6.12.90-2) trixie; urgency=high
 
   * scsi: target: Debian's own
@@ -84,6 +94,31 @@ def test_a_choice_among_them_keeps_the_ends(store: Store) -> None:
     assert found.history.names == ("6.12.57-1~bpo12+1", "6.12.90-1", "6.12.117-1")
 
 
+def answered(found: PackageSubject, first: str) -> tuple[Inquiry, Verdict]:
+    """A bisection in which `first` is the first bad version."""
+    inquiry, names = Inquiry(found, left_out=found.leaves_out), found.history.names
+    while (todo := inquiry.next()) is not None:
+        bad = todo.position is not None and todo.position >= names.index(first)
+        seen = tuple(Seen.of(result("bad" if bad else "good"), "") for _ in range(todo.runs))
+        inquiry.take(Trial(1, todo.phase, todo.position, "", "", todo.runs, seen))
+    return inquiry, inquiry.verdict()
+
+
+@pytest.mark.parametrize(("first", "not_chosen"), [
+    ("6.12.90-1", "6.12.90-1~bpo12+1"), ("6.12.90-2~bpo12+1", ""), ("6.12.117-1", "6.12.90-2, 6.12.117-1~deb12u1")])
+def test_versions_that_were_not_chosen_are_named_with_the_answer(store: Store, first: str, not_chosen: str) -> None:
+    chosen = ["6.12.57", "6.12.90-1", "6.12.90-2~bpo12+1"]
+    found = subject(store, "6.12.43", "6.12.117", among=chosen)
+    inquiry, verdict = answered(found, first)
+    asked = replace(ASKED, among=tuple(chosen))
+    report = Report(store.root, inquiry, [], verdict, texts(asked, found, inquiry), asked)
+    plain = f"he first bad version is Debian's kernel {first}"
+    assert report.headline() == (f"Of those chosen, t{plain}; versions that --among leaves out were not looked at"
+                                 if not_chosen else f"T{plain}")
+    said = f"not chosen, so not looked at, between these: {not_chosen}\n"
+    assert (said in report.text()) == bool(not_chosen) and report.exit_code == 0
+
+
 def test_nothing_between_leaves_the_ends(store: Store) -> None:
     said: list[str] = []
     assert subject(store, "6.12.43", "6.12.57", said).history.names == ("6.12.57-1~bpo12+1",)
@@ -129,22 +164,23 @@ def test_the_tag_of_a_package(version: str, tag: str) -> None:
 
 def test_the_epilogue_names_the_range_the_command_and_the_entries(store: Store) -> None:
     found = subject(store, "6.12.43", "6.12.117")
-    assert found.epilogue([1]).splitlines() == [
+    paths = "-- drivers/target"
+    assert found.epilogue([1], ASKED).splitlines() == [
         "first bad: 6.12.90-1~bpo12+1; last good: 6.12.57-1~bpo12+1",
-        "upstream range v6.12.57..v6.12.90; bisect it by commits with",
-        "  lab bisect --tree linux-stable --good v6.12.57 --bad v6.12.90 SCENARIO -- drivers/target",
+        "upstream range v6.12.57..v6.12.90; bisect it by commits, in a checkout of linux-stable, with",
+        f"  {COMMAND} bisect --tree linux-stable --good v6.12.57 --bad v6.12.90 --fingerprint aaaaaaaaaaaa s {paths}",
         "changes to drivers/target in its changelog after 6.12.57-1~bpo12+1:",
         "  6.12.60   scsi: target: tcm_loop: Fix one"]
 
 
 def test_the_epilogue_of_a_fix_turns_the_ends_round(store: Store) -> None:
-    text = subject(store, "6.12.117", "6.12.43", find_fix=True).epilogue([0])
+    text = subject(store, "6.12.117", "6.12.43", find_fix=True).epilogue([0], replace(ASKED, find_fix=True))
     assert "first fixed: 6.12.57-1~bpo12+1; last bad: 6.12.43-1~bpo12+1" in text
-    assert "--find-fix --good v6.12.57 --bad v6.12.43 " in text
+    assert "--good v6.12.57 --bad v6.12.43 --fingerprint aaaaaaaaaaaa --find-fix s -- drivers/target" in text
 
 
 def test_a_range_that_is_left_is_shown_as_one(store: Store) -> None:
-    text = subject(store, "6.12.43", "6.12.117").epilogue([2, 1, 3])
+    text = subject(store, "6.12.43", "6.12.117").epilogue([2, 1, 3], ASKED)
     assert "first bad: one of 6.12.90-1~bpo12+1, 6.12.90-1, 6.12.90-2~bpo12+1; last good: 6.12.57-1~bpo12+1" in text
     assert "v6.12.57..v6.12.90" in text
     assert text.endswith("  Debian    scsi: target: Debian's own\n  6.12.60   scsi: target: tcm_loop: Fix one")
@@ -152,15 +188,15 @@ def test_a_range_that_is_left_is_shown_as_one(store: Store) -> None:
 
 def test_between_builds_there_is_no_upstream_range(store: Store) -> None:
     found = subject(store, "6.12.43", "6.12.117")
-    rebuilt = found.epilogue([2])
+    rebuilt = found.epilogue([2], ASKED)
     assert "one source, built for two releases" in rebuilt and "lab bisect" not in rebuilt
-    patched = found.epilogue([3])
+    patched = found.epilogue([3], ASKED)
     assert "both are upstream v6.12.90" in patched and patched.endswith("  Debian    scsi: target: Debian's own")
 
 
 def test_no_changelog_is_one_sentence(store: Store) -> None:
     found = subject(store, "6.12.43", "6.12.117")
-    assert "Its changelog cannot be shown: " in found.epilogue([len(found.history) - 2]).splitlines()[-1]
+    assert "Its changelog cannot be shown: " in found.epilogue([len(found.history) - 2], ASKED).splitlines()[-1]
 
 
 @pytest.mark.network

@@ -54,6 +54,39 @@ def test_a_deadline_kills_the_whole_family(tmp_path: Path) -> None:
     assert gone(int((tmp_path / "pid").read_text()))
 
 
+_TIDY = """\
+from pathlib import Path
+from lab import process
+shell = "trap 'echo tidy >{0}/end; exit' TERM; echo $$ >{0}/pid; while :; do sleep 0.05; done"
+process.run_gently(["sh", "-c", shell.format("DIR")], timeout_s=60, grace_s=20)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_whoever_is_started_gently_may_tidy_up(number: signal.Signals, tmp_path: Path) -> None:
+    """Also when the lab is killed."""
+    with subprocess.Popen([sys.executable, "-c", _TIDY.replace("DIR", str(tmp_path))], start_new_session=True,
+                          stderr=subprocess.DEVNULL) as lab:
+        end = time.monotonic() + 20
+        pid = tmp_path / "pid"
+        while not (pid.exists() and pid.read_text().endswith("\n")) and time.monotonic() < end:
+            time.sleep(0.02)
+        lab.send_signal(number)
+    assert gone(int(pid.read_text())) and (tmp_path / "end").read_text() == "tidy\n"
+
+
+def test_a_deadline_is_told_gently(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match=r"^sh did not end within 0\.5 s"):
+        process.run_gently(["sh", "-c", f"trap 'sleep 0.3; touch {tmp_path}/tidy; exit' TERM; sleep 100 & wait"],
+                           timeout_s=0.5, grace_s=20)
+    assert (tmp_path / "tidy").exists(), "it was waited for"
+
+
+def test_output_and_status_of_what_was_started_gently() -> None:
+    done = process.run_gently(["sh", "-c", "cat; echo out; echo err >&2; exit 3"], timeout_s=10, grace_s=1)
+    assert (done.returncode, done.stdout, done.stderr, done.argv[0]) == (3, "out\n", "err\n", "sh")
+
+
 def test_a_program_that_is_not_there() -> None:
     with pytest.raises(LabError, match="there is no such program"), process.start(["/no/such/program"]):
         pass

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.scenario_files import DISK, DM, HEAD, VERIFY, steps, told
+from lab.scenario.types import Scenario
+from tests.unit.scenario_files import DISK, DM, HEAD, VERIFY, loaded, steps, told
 
 TWO = """targets:
   - {name: left, wwn: naa.1, luns: {0: disk}}
@@ -28,8 +29,23 @@ def backstore(text: str) -> str:
     ("type: ramdisk, filesystem: ext4", "filesystem belongs to fileio"),
     ("type: iblock, readonly: true, on: {type: loop}", None),
     ("type: fileio, readonly: true", "readonly belongs to iblock"),
-    ("type: ramdisk, on: {type: loop}", "on belongs to iblock, and this is ramdisk"),
-    ("type: iblock", "3:14: iblock needs on, the block device under it"),
+    ("type: ramdisk, on: {type: loop}", "on belongs to iblock, fileio and pscsi, and this is ramdisk"),
+    ("type: fileio, buffered: true, on: {type: dm, over: brd}", None),
+    ("type: fileio, filesystem: tmpfs, on: {type: brd}", "the file is the device that on describes"),
+    ("type: iblock, on: {type: scsi_debug, parameters: {dif: 1, dix: true}}", None),
+    ("type: iblock, on: {type: dm, over: null_blk, parameters: {irqmode: 2}}", None),
+    ("type: iblock, on: {type: loop, parameters: {dif: 1}}",
+     "parameters belong to scsi_debug and null_blk, and this is loop"),
+    ("type: iblock", "3:14: iblock needs on, the device under it, such as on: {type: loop}"),
+    ("type: pscsi", "3:14: pscsi needs on, the device under it, such as on: {type: scsi_debug}"),
+    ("type: pscsi, hba_mode: true, on: {type: scsi_debug, block_size: 4096}", None),
+    ("type: pscsi, on: {type: brd}", "pscsi passes commands to a SCSI device, and brd is none"),
+    ("type: pscsi, serial: x, on: {type: scsi_debug}",
+     "serial belongs to ramdisk, fileio, iblock and tcmu, and this is pscsi"),
+    ("type: iblock, hba_mode: true, on: {type: loop}", "hba_mode belongs to pscsi, and this is iblock"),
+    ("type: tcmu, control: {hw_block_size: 4096}", None),
+    ("type: tcmu, size: 6656, control: {hw_block_size: 4096}", "not a multiple of the block size of 4096"),
+    ("type: ramdisk, control: {hw_block_size: 4096}", "control belongs to tcmu, and this is ramdisk"),
     ("type: iblock, on: {type: dm}", "3:35: dm needs over"),
     ("type: iblock, on: {type: dm, over: scsi_debug, block_size: 4096}", None),
     ("type: iblock, on: {type: loop, over: brd}", "over belongs to dm, and this is loop"),
@@ -57,7 +73,7 @@ def test_devices_of_one_module_have_one_layout(tmp_path: Path) -> None:
     text = HEAD + ("backstores:\n  disk: {type: iblock, size: 4M, on: {type: brd}}\n"
                    "  other: {type: iblock, size: 8M, on: {type: dm, over: ramdisk}}\nsteps:\n") + VERIFY
     assert told(tmp_path, text) == [
-        "5:3: all brd devices of a scenario have one size and block size, and 'other' differs from 'disk'"]
+        "5:3: all brd devices of a scenario have one size, block size and parameters, and 'other' differs from 'disk'"]
     assert told(tmp_path, text.replace("8M", "4M")) == []
     assert told(tmp_path, text.replace("brd", "loop").replace("ramdisk", "loop")) == []
 
@@ -87,6 +103,11 @@ def test_targets(tmp_path: Path, change: tuple[str, str], problem: str | None) -
     ("verify: {lun: spar}", "8:19: no LUN is called 'spar'; there are disk and spare; did you mean 'spare'?"),
     ("verify: {lun: rigth/3}",
      "no target is called 'rigth'; there are left and right; did you mean 'right'?"),
+    ("scsi: {lun: left/0, command: extended_copy, lba: 0, source: right/0, destination: spaer}",
+     "no LUN is called 'spaer'; there are disk and spare; did you mean 'spare'?"),
+    ("scsi: {lun: left/0, command: extended_copy, lba: 0, source: right/0, destination: left/0}", None),
+    ("scsi: {lun: left/0, command: read10, lba: 0, source: right/0}",
+     "source and destination belong to the command extended_copy"),
     ("verify: {lun: left/3}", "target 'left' has no LUN 3; there is left/0"),
     ("verify: {lun: target/0}", "no target is called 'target'"),
     ("verify: {lun: /0}", "expected a backstore's name or TARGET/NUMBER"),
@@ -107,6 +128,8 @@ def test_targets(tmp_path: Path, change: tuple[str, str], problem: str | None) -
      "{spar} stands for no target or backstore; did you mean 'spare'?"),
     ("wait_for: {configfs: \"{rihgt}\", exists: true}",
      "{rihgt} stands for no target or backstore; did you mean 'right'?"),
+    ("walk: {directory: \"{spar}\", files: {x: y}}", "{spar} stands for no target or backstore"),
+    ("attribute: {file: [x, \"{spar}\"], takes: [y]}", "{spar} stands for no target or backstore"),
     ("background: {name: b, step: {verify: {lun: spar}}}", "8:48: no LUN is called 'spar'"),
 ])
 def test_references(tmp_path: Path, step: str, problem: str | None) -> None:
@@ -168,6 +191,48 @@ def test_faults(tmp_path: Path, text: str, problems: list[str]) -> None:
     assert all(line.startswith(problem) for line, problem in zip(found, problems, strict=True)), found
 
 
+TCMU = HEAD + "backstores: {disk: {type: tcmu, size: 1M}}\n"
+
+
+@pytest.mark.parametrize(("rule", "problem"), [
+    ("command: read10, lba: 8-15, times: 2, sense: 3/11/00, information: 9", None),
+    ("opcode: 40, status: BUSY", None),
+    ("delay: 1s", None),
+    ("command: read10, drop: true", None),
+    ("command: raed10, drop: true", "unknown SCSI command 'raed10'; did you mean 'read10'?"),
+    ("command: persistent_reserve_in, drop: true", "persistent_reserve_in needs action"),
+    ("command: read10, opcode: 40, drop: true", "a rule has either command or opcode"),
+    ("command: read10", "tcmu needs what happens to a command"),
+    ("sense: 3/11/00, status: BUSY", "a command ends in one way, not in sense and status"),
+    ("sense: MEDIUM_ERROR", "sense data to send need key/ASC/ASCQ"),
+    ("status: BUSY, information: 4", "information is part of sense data"),
+    ("drop: true, delay: 1s", "what is dropped is never answered"),
+    ("command: read10, lba: 2048, drop: true", "block 2048 is beyond the end of 'disk'"),
+])
+def test_rules_of_a_handler(tmp_path: Path, rule: str, problem: str | None) -> None:
+    found = told(tmp_path, faults(f"inject: {{fault: tcmu, on: disk, {rule}}}", objects=TCMU))
+    assert len(found) == (problem is not None), found
+    assert problem is None or problem in found[0], found
+
+
+def test_a_saved_fault_is_read_back(tmp_path: Path) -> None:
+    [run] = loaded(tmp_path, faults("inject: {fault: tcmu-dead, on: disk}", objects=TCMU)).runs
+    assert Scenario.model_validate(run.scenario.model_dump()) == run.scenario
+
+
+@pytest.mark.parametrize(("line", "problem"), [
+    ("inject: {fault: tcmu-dead, on: disk}", "tcmu-dead needs the handler of a tcmu backstore, and 'disk' lies"),
+    ("wait_for: {tcmu: disk, match: x}", "only a backstore of type tcmu has a handler, and 'disk' is ramdisk"),
+    ("wait_for: {tcmu: disk, equals: x}", "tcmu needs match"),
+    ("wait_for: {tcmu: dsk, match: x}", "no backstore is called 'dsk'; did you mean 'disk'?"),
+])
+def test_what_needs_a_handler(tmp_path: Path, line: str, problem: str) -> None:
+    [found] = told(tmp_path, faults(line, objects=DISK))
+    assert problem in found
+    assert told(tmp_path, faults("inject: {fault: dm-error, on: disk, drop: true}"))[0].endswith(
+        "drop belongs to tcmu, and this is dm-error")
+
+
 START = "background: {name: io, step: {write: {lun: disk}}}"
 JOIN = "join: {name: io}"
 
@@ -185,6 +250,10 @@ JOIN = "join: {name: io}"
      ["5:34: background cannot run in the background"]),
     ([START, "background: {name: a, step: {join: {name: io}}}", "join: {name: a}", JOIN],
      ["6:34: join cannot run in the background"]),
+    (["background: {name: a, step: {walk: {directory: x, files: {y: z}}}}", "join: {name: a}"],
+     ["5:34: walk cannot run in the background"]),
+    (["background: {name: a, step: {attribute: {file: x, takes: [y]}}}", "join: {name: a}"],
+     ["5:34: attribute cannot run in the background"]),
     ([f"{{{START}, expect: {{ok: true}}}}", JOIN],
      ["5:58: what a background step must do is expected inside its step"]),
 ])
@@ -326,3 +395,93 @@ def test_a_broken_part_is_not_said_to_be_missing(tmp_path: Path) -> None:
     text = DISK.replace("ramdisk", "ramdsk") + "steps:\n  - inejct: {fault: dm-error, on: disk}\n"
     text += "  - clear: {fault: dm-error, on: disk}\n" + VERIFY
     assert [line.split(":")[0] for line in told(tmp_path, text)] == ["3", "5"]
+
+
+FAULTY = HEAD + """backstores:
+  dm: {type: iblock, size: 1M, on: {type: dm, over: scsi_debug}}
+  nullb: {type: iblock, size: 1M, on: {type: null_blk}}
+  file: {type: fileio, size: 1M}
+  ext4: {type: fileio, size: 1M, filesystem: ext4}
+steps:
+"""
+
+
+@pytest.mark.parametrize(("inject", "problem"), [
+    ("fault: dm-flakey, on: dm, mode: corrupt_reads, byte: 3, up: 1s, down: 2s", None),
+    ("fault: dm-flakey, on: nullb", "dm-flakey needs a device-mapper device, and 'nullb' lies on none"),
+    ("fault: dm-flakey, on: dm, byte: 3", "byte belongs to the modes corrupt_reads and corrupt_writes"),
+    ("fault: dm-flakey, on: dm, up: 1s", "up and down come together"),
+    ("fault: dm-flakey, on: dm, up: 1s, down: 500ms", "dm-flakey counts up and down in whole seconds"),
+    ("fault: dm-delay, on: dm", "dm-delay needs delay"),
+    ("fault: dm-delay, on: dm, delay: 1s, mode: error", "mode belongs to dm-flakey, and this is dm-delay"),
+    ("fault: scsi-debug, on: dm, parameters: {opts: 2}", None),
+    ("fault: scsi-debug, on: nullb, parameters: {opts: 2}", "needs a scsi_debug disk, and 'nullb' lies on none"),
+    ("fault: scsi-debug-error, on: dm, rule: 2 -1 0x28 0x0 0x0 0x2 0x3 0x11 0x0", None),
+    ("fault: scsi-debug-error, on: dm, rule: fail all", "expected a line such as 2 -1 0x28"),
+    ("fault: null-blk-badblocks, on: nullb, sectors: 3-5", None),
+    ("fault: null-blk-badblocks, on: nullb", "null-blk-badblocks needs sectors"),
+    ("fault: null-blk-badblocks, on: nullb, sectors: 2048", "sector 2048 is beyond the end of 'nullb'"),
+    ("fault: disk-offline, on: dm", None),
+    ("fault: disk-delete, on: file", "disk-delete needs a scsi_debug disk"),
+    ("fault: enospc, on: ext4", None),
+    ("fault: enospc, on: file", "enospc needs a file on ext4, and 'file' lies on none"),
+    ("fault: truncate, on: file, keep: 4096", None),
+    ("fault: truncate, on: nullb, keep: 4096", "truncate needs a file, and 'nullb' lies on none"),
+    ("fault: memory-pressure, leave: 32M", None),
+    ("fault: memory-pressure, on: file, leave: 32M", "memory-pressure has no backstore; leave out on"),
+    ("fault: dm-error", "dm-error needs on, a backstore"),
+    ("fault: cpu-stall, time: 2s", None),
+    ("fault: cpu-stall, time: 20s", "a stall of more than 10s may be taken for a lockup"),
+    ("fault: failslab, cache: tcm_loop_cmd_cache, parameters: {probability: 100, times: -1}", None),
+    ("fault: failslab", "failslab needs parameters"),
+    ("fault: fail_make_request, on: dm, cache: x, parameters: {times: 1}", "cache belongs to failslab"),
+])
+def test_a_fault_has_its_own_keys_and_its_place(tmp_path: Path, inject: str, problem: str | None) -> None:
+    found = told(tmp_path, FAULTY + f"  - inject: {{{inject}}}\n  - verify: {{lun: file}}\n")
+    assert len(found) == (problem is not None), found
+    assert problem is None or problem in found[0], found
+
+
+def test_a_fault_of_the_machine_is_injected_before_it_is_cleared(tmp_path: Path) -> None:
+    steps_ = "  - inject: {fault: cpu-stall, time: 1s}\n  - clear: {fault: cpu-stall}\n  - verify: {lun: file}\n"
+    assert told(tmp_path, FAULTY + steps_) == []
+    found = told(tmp_path, FAULTY + "".join(steps_.splitlines(keepends=True)[1:]))
+    assert "cpu-stall is cleared, but not injected before" in found[0]
+GROUP = "parallel: {steps: [{write: {lun: disk}}, {S}]}"
+
+
+@pytest.mark.parametrize(("line", "problem"), [
+    (GROUP.replace("S", "verify: {lun: dsk}"), "no LUN is called 'dsk'"),
+    (GROUP.replace("S", START), "background cannot stand inside parallel; what runs side by side there is"),
+    (GROUP.replace("S", "repeat: {times: 2, steps: [{" + JOIN + "}]}"), "join cannot stand inside repeat"),
+    (GROUP.replace("S", "write: {lun: disk}, expect: {kernel: {allow: [{match: abcd, reason: x}]}}"),
+     "what the kernel says is expected of the whole parallel step"),
+    (GROUP.replace("S", "read: {lun: disk}") + "\n    expect: {ok: true}",
+     "a parallel step has no ok: each step inside"),
+    (GROUP.replace("S", "read: {lun: disk, zero: 0}"), "unknown key 'zero'"),
+    ("parallel: {steps: [{write: {lun: disk}}]}", "at least 2"),
+    ("repeat: {times: 0, steps: [{write: {lun: disk}}]}", "at least 1"),
+    (GROUP.replace("S", "read: {lun: disk}") + "\n    expect: {took: {at_most: 5s}}", None),
+    ("repeat: {times: 3, steps: [{" + GROUP.replace("S", "read: {lun: disk}") + "}]}", None),
+])
+def test_steps_inside_steps(tmp_path: Path, line: str, problem: str | None) -> None:
+    text = steps(line)
+    if problem is None:
+        assert not loaded(tmp_path, text).problems
+    else:
+        assert any(problem in found for found in told(tmp_path, text))
+
+
+@pytest.mark.parametrize(("lines", "problem"), [
+    (["account: {lun: disk, action: begin}"], "the account of 'disk' never ends"),
+    (["account: {lun: disk, action: end}"], "the account of 'disk' ends, but is not begun"),
+    (["account: {lun: disk, action: begin}", "account: {lun: disk, action: end}"], None),
+    (["backstore: {action: remove, backstore: dsk}"], "no backstore is called 'dsk'"),
+    (["scsi: {lun: disk, command: read10, abort_after: 0s}"], "abort_after is at least 1ms"),
+])
+def test_accounts_backstores_and_aborts(tmp_path: Path, lines: list[str], problem: str | None) -> None:
+    text = steps(*lines)
+    if problem is None:
+        assert not loaded(tmp_path, text).problems
+    else:
+        assert any(problem in found for found in told(tmp_path, text))

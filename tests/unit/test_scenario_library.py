@@ -103,3 +103,12 @@ def test_a_file_that_would_be_overlooked_is_told(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is not a folder of scenarios"):
         load_library(tmp_path / "none")
+
+
+def test_what_is_slow_runs_only_when_it_is_asked_for(library: Library) -> None:
+    write(library.root / "io/long.yaml", "long", "slow, smoke")
+    again = load_library(library.root)
+    assert ids(again) == ["one", *TWO]
+    for word in ("long", "slow", "io/long.yaml"):
+        assert ids(again, word) == ["long"]
+    assert "long" in ids(again, "smoke") and "long" in ids(again, "io")

@@ -75,6 +75,7 @@ def modules(tmp_path: Path, backstore: str, more: str = "") -> list[str]:
     ("type: fileio", ["target_core_file"]),
     ("type: fileio, filesystem: ext4", ["target_core_file", "loop", "ext4"]),
     ("type: iblock, on: {type: loop}", ["target_core_iblock", "loop"]),
+    ("type: pscsi, on: {type: scsi_debug}", ["target_core_pscsi", "scsi_debug"]),
     ("type: iblock, on: {type: dm, over: ramdisk}", ["target_core_iblock", "dm_mod", "brd"]),
     ("type: iblock, on: {type: dm, over: scsi_debug}", ["target_core_iblock", "dm_mod", "scsi_debug"]),
 ])

@@ -54,25 +54,6 @@ def test_an_early_answer_names_all_that_are_left() -> None:
     assert search.answer() == Answer((0, 1, 2, 3, 4, 5), pytest.approx(1.0))
 
 
-def test_weights_are_a_prior() -> None:
-    weights = [1.0] * 64
-    weights[40] = 1000.0
-    search = Search(linear(64), rate=ALWAYS, weights=weights)
-    assert search.posterior()[40] == pytest.approx(1000 / 1063)
-    asked = set()
-    while ask := search.next():
-        asked.add(ask.position)
-        fails = ask.position >= 40
-        search.saw(ask.position, bad=ask.runs if fails else 0, good=0 if fails else ask.runs)
-    assert search.answer().positions == (40,) and asked == {39, 40}
-
-
-@pytest.mark.parametrize("weights", [[1.0], [0.0] * 4, [1.0, -1.0, 1.0, 1.0]])
-def test_weights_that_are_none(weights: list[float]) -> None:
-    with pytest.raises(ValueError, match="weight"):
-        Search(linear(4), rate=ALWAYS, weights=weights)
-
-
 def test_what_cannot_be_tested_leaves_a_range() -> None:
     search = Search(linear(16), rate=ALWAYS)
     for position in (4, 5, 6):
@@ -113,12 +94,6 @@ def test_the_fixed_end_must_not_fail() -> None:
         search.saw(3, bad=1, good=3)
 
 
-def test_a_false_alarm_is_survived_where_it_is_thought_possible() -> None:
-    search = Search(linear(8), rate=ALWAYS, false_alarm=0.001)
-    search.saw(3, bad=1, good=20)
-    assert sum(search.posterior()[4:]) > 0.9
-
-
 def test_the_same_calls_give_the_same_asks() -> None:
     rng, history = random.Random(4), merged(60, random.Random(3))
     one, calls = Search(history, rate=HALF), []
@@ -138,13 +113,6 @@ def test_the_same_calls_give_the_same_asks() -> None:
         else:
             two.saw(ask.position, bad=bad, good=ask.runs - bad)
     assert two.next() is None and two.answer() == one.answer()
-
-
-def test_runs_come_in_handfuls_for_those_who_run_side_by_side() -> None:
-    search = Search(linear(16), rate=HALF, at_once=4)
-    while ask := search.next():
-        assert ask.runs % 4 == 0
-        search.saw(ask.position, bad=0, good=ask.runs)
 
 
 @pytest.mark.parametrize("rate", [(0, 3), (4, 3)])

@@ -39,7 +39,6 @@ def test_rare_failures_take_more_runs_of_both_ends(rate: float) -> None:
 def test_which_end_is_which() -> None:
     assert Endpoints(9).next() == EndAsk(9, 4)
     assert Endpoints(9, find_fix=True).next() == EndAsk(None, 4)
-    assert Endpoints(9, at_once=3).next() == EndAsk(9, 6)
     assert played(0.5, find_fix=True)[0].failing is None
 
 

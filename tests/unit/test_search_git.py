@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
+from bisect_repository import fast_import
 from search_histories import Simulated, merged
 
 from lab.bisect.history import History
@@ -26,7 +27,7 @@ def repository(history: History, directory: Path) -> Git:
         lines += [f"commit refs/tags/{name}", f"mark :{mark}", f"committer A <a@b> {1_700_000_000 + 60 * mark} +0000",
                   f"data {len(name)}", name]
         lines += [f"{'merge' if n else 'from'} :{parent}" for n, parent in enumerate(parents)] + [""]
-    git("fast-import", "--quiet", stdin="\n".join(lines) + "\n")
+    fast_import(directory, "\n".join(lines) + "\n")
     git("update-ref", "refs/heads/main", history.names[-1])
     return git
 

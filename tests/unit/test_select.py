@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -167,11 +168,10 @@ def test_the_store_keeps_the_runs_of_earlier_sessions(tmp_path: Path, known: Atl
     store = Store(tmp_path)
     one, other = ([r for r in known.runs if r.id == name] for name in ("few", "many"))
     for runs in (one, other):
-        path = atlas.save(Atlas(known.kernel, known.spec, known.identity, known.tree, known.sources, known.includers,
-                                runs), store)
+        path = atlas.save(replace(known, runs=runs), store)
     assert sorted(atlas.load(path).runs, key=lambda r: r.id) == sorted(known.runs, key=lambda r: r.id)
     assert atlas.load(path).sources == known.sources
-    atlas.save(Atlas(known.kernel, known.spec, "f" * 64, known.tree, known.sources, known.includers, one), store)
+    atlas.save(replace(known, identity="f" * 64, runs=one), store)
     assert [run.id for run in atlas.load(path).runs] == ["few"]
     with pytest.raises(UsageError, match="there is some of toy"):
         atlas.newest(store, "nothing")
@@ -210,6 +210,21 @@ def test_the_command_reads_a_git_tree(tmp_path: Path, toy: Toy, command: Lab) ->
     assert command("select", "--since", "HEAD", "--tree", tree, env=env).stdout == "many\n"
     bad = command("select", "--since", "nothing", "--tree", tree, env=env)
     assert (bad.status, "has no commit 'nothing'" in bad.stderr) == (2, True)
+
+
+def test_without_a_tree_it_is_the_one_that_the_kernel_was_built_from(tmp_path: Path, toy: Toy) -> None:
+    """What was compiled is a view of it in the store, which has no git, and the current directory is anything."""
+    origin, env = tmp_path / "origin", {"LAB_STORE": str(tmp_path / "store")}
+    (origin / "drivers/target").mkdir(parents=True)
+    (origin / FILE).write_text(TOY)
+    for words in (["init", "-q"], ["add", "."], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"]):
+        subprocess.run(["git", *words], cwd=origin, check=True, timeout=30)
+    (origin / FILE).write_text(TOY.replace(*BIG))
+    built = replace(toy, build=replace(toy.build, origin=origin)).atlas()
+    kept = atlas.save(built, Store(tmp_path / "store"))
+    assert atlas.load(kept) == built
+    done = Lab(tmp_path, "debian")("select", "--since", "HEAD", env=env)
+    assert (done.status, done.stdout) == (0, "many\n"), done.said
 
 
 def test_nothing_that_reaches_it_is_no_success(tmp_path: Path, command: Lab) -> None:

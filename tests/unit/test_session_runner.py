@@ -88,6 +88,28 @@ def test_nonsense_on_the_link_is_a_lost_guest(tmp_path: Path) -> None:
     assert result.outcome is Outcome.ERROR
 
 
+WITHOUT = reply(ok=False, skip=["brd is built in with other parameters: boot with brd.rd_size=4096"],
+                boot=["brd.rd_size=4096"])
+
+
+def test_what_is_built_in_gets_its_parameters_from_a_boot_of_its_own(tmp_path: Path) -> None:
+    guests = FakeGuests()
+    guests.script["setup"] = lambda message: (WITHOUT if len(guests.cmdlines) == 1 else reply(ok=True))(message)
+    result = one_run(tmp_path, guests)
+    assert (result.outcome, result.origin) == (Outcome.PASS, "boot")
+    assert guests.cmdlines == [(), ("brd.rd_size=4096",)]
+    assert any(note.startswith("booted with brd.rd_size=4096: ") for note in result.notes)
+
+
+@pytest.mark.parametrize(("origin", "guests"), [("checkpoint", 2), ("ssh", 1)])
+def test_a_boot_that_does_not_help_is_a_skip(tmp_path: Path, origin: str, guests: int) -> None:
+    """A machine by SSH is not booted by the lab; another one is booted once."""
+    fake = FakeGuests({"setup": WITHOUT}, origin=origin)
+    result = one_run(tmp_path, fake)
+    assert (result.outcome, len(fake.cmdlines)) == (Outcome.SKIP, guests)
+    assert "boot with brd.rd_size=4096" in result.summary
+
+
 def test_a_kernel_that_does_not_boot_is_its_own_fault(tmp_path: Path) -> None:
     console = tmp_path / "boot-failed.log"
     console.write_text("[    1.000000] the end of the console\n")

@@ -73,6 +73,37 @@ def test_another_vpd_page_than_the_one_asked_for() -> None:
         decode("inquiry", {"evpd": True, "page": 0x83}, vpd(0x80, b"abc"))
 
 
+def test_block_descriptors_of_mode_sense() -> None:
+    short = bytes.fromhex("1700000800001fff000002000a0a021000400000ffff001e")
+    fields = decode("mode_sense6", {}, short)
+    assert (fields["descriptor_length"], fields["number_of_blocks"], fields["block_size"]) == (8, 0x1fff, 512)
+    long = bytes.fromhex("0022000001000010000000018000000000000000000010000a0a061000400000ffff001e")
+    fields = decode("mode_sense10", {}, long)
+    assert (fields["longlba"], fields["number_of_blocks"], fields["block_size"]) == (1, 0x180000000, 4096)
+    assert fields["pages"] == ["0x0a"] and fields["d_sense"] == 1
+    assert "block_size" not in decode("mode_sense6", {}, short[:4])
+
+
+def test_referrals_and_an_operation_code_that_is_not_supported() -> None:
+    page = vpd(0xb3, bytes(4) + (64).to_bytes(4, "big") + (3).to_bytes(4, "big"))
+    assert decode("inquiry", {"evpd": 1, "page": 0xb3}, page) \
+        == {"segment_size": 64, "segment_multiplier": 3}
+    fields = decode("report_supported_operation_codes", {"reporting_options": 1}, b"\x00\x01")
+    assert (fields["support"], fields["supported"]) == (1, False)
+
+
+def test_receive_copy_operating_parameters() -> None:
+    data = bytes.fromhex("0000002a0100000000020001000004001000000000000000000000000000000000000001010909090000000202e4")
+    fields = decode("receive_copy_results", {"action": "operating_parameters"}, data)
+    assert fields == {
+        "available": 42, "snlid": 1, "max_cscds": 2, "max_segments": 1, "max_list_length": 1024,
+        "max_segment_length": 1 << 28, "max_inline_length": 0, "held_data_limit": 0, "max_stream_transfer": 0,
+        "total_concurrent": 1, "max_concurrent": 1, "segment_granularity": 9, "inline_granularity": 9,
+        "held_granularity": 9, "descriptors": ["0x02", "0xe4"]}
+    with pytest.raises(ValueError, match="cut off after 45"):
+        decode("receive_copy_results", {"action": 3}, data[:45])
+
+
 def test_read_capacity() -> None:
     assert decode("read_capacity10", {}, bytes.fromhex("00003fff00000200")) \
         == {"last_lba": 0x3fff, "blocks": 0x4000, "block_size": 512}
@@ -105,16 +136,33 @@ def test_persistent_reserve_in_as_a_kernel_sent_it() -> None:
 
 def test_read_full_status() -> None:
     def one(key: int, holder: int) -> bytes:
-        return struct.pack(">Q4xBB4xHI", key, holder, 0x05 if holder else 0, 7, 24) + bytes(24)
+        flags = holder | (key == 0x10) << 1
+        return struct.pack(">Q4xBB4xHI", key, flags, 0x05 if holder else 0, 7, 24) \
+            + bytes.fromhex("06000000 6001405000000052") + bytes(12)
     data = struct.pack(">II", 9, 96) + one(0x10, 0) + one(0x20, 1)
     fields = decode("persistent_reserve_in", {"action": "read_full_status"}, data)
     assert (fields["keys"], fields["holders"], fields["generation"]) == (["0x10", "0x20"], ["0x20"], 9)
     assert fields["types"] == ["write_exclusive_registrants_only"] and fields["relative_target_ports"] == [7, 7]
+    assert fields["transport_ids"] == ["naa.6001405000000052"] * 2 and fields["all_target_ports"] == [True, False]
 
 
 def test_target_port_groups_as_a_kernel_sent_it() -> None:
     fields = decode("report_target_port_groups", {}, bytes.fromhex("0000001002cf0000000200020000000100000002"))
     assert (fields["groups"], fields["states"], fields["ports"]) == ([0], ["standby"], [1, 2])
+
+
+def test_target_port_groups_with_the_extended_header() -> None:
+    fields = decode("report_target_port_groups", {"extended": 1},
+                    bytes.fromhex("00000010 10050000 80df0001 00010001 00000003"))
+    assert (fields["groups"], fields["states"], fields["preferred"]) == ([1], ["active_optimized"], [True])
+    assert (fields["supported"], fields["ports"], fields["implicit_transition_s"]) == ([0xdf], [3], 5)
+
+
+def test_referrals() -> None:
+    data = struct.pack(">2xH3xBQQBxHBxH", 28, 2, 0, 2047, 0, 0, 2, 1)
+    assert decode("report_referrals", {}, data) == {"segments": ["0-2047 0:active_optimized 1:standby"]}
+    page = bytes.fromhex("00b3000c 00000000 00000800 00000002")
+    assert decode("inquiry", {"evpd": True, "page": 0xb3}, page) == {"segment_size": 2048, "segment_multiplier": 2}
 
 
 def test_supported_operation_codes() -> None:

@@ -64,7 +64,7 @@ class Toy:
     kernel: Kernel
 
     def atlas(self, **how: object) -> Atlas:
-        return atlas_of(self.kernel, self.build.tree, self.everything, list(self.runs.values()),
+        return atlas_of(self.kernel, self.build, self.everything, list(self.runs.values()),
                         stale=how.get("stale", ()),  # type: ignore[arg-type]
                         includers={"include/target/base.h": ["drivers/target/toy.c"]})
 
@@ -81,7 +81,7 @@ def make(where: Path, *, inside: bool = False) -> Toy:
     source = Path("drivers/target/toy.c")
     _run("gcc", "--coverage", "-c", "-o", program, source if inside else tree / source, cwd=tree)
     _run("gcc", "--coverage", "-o", objects / "toy", program)
-    build, folder = Build(tree, objects, Path("/usr/bin/gcov")), where / "coverage"
+    build, folder = Build(tree, objects, Path("/usr/bin/gcov"), tree), where / "coverage"
     notes: dict[str, Path] = {}
     runs = {}
     for run, words in (("few", ()), ("many", "abc")):

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from lab.kernels.headers import headers
 from lab.kernels.kernel import Kernel
+from lab.kernels.staging import lay_out
 from lab.kernels.store import Store
-from lab.kernels.variant import lay_out
+from lab.kernels.variant import with_modules
 from tests.command import ROOT
 
 SOURCE = ROOT / "tests/vm/crashes"
@@ -21,5 +22,5 @@ def with_labcrash(kernel: Kernel, where: Path) -> str:
     for name in ("Kbuild", "labcrash.c"):
         shutil.copy(SOURCE / name, built)
     module, = headers(kernel.spec.removeprefix("debian").removeprefix(":"), Store.default()).make(built)
-    image = lay_out(kernel, {"extra/labcrash.ko": module}, where / "root")
-    return f"{image}:{where / 'root'}"
+    lay_out(with_modules(kernel, {"extra/labcrash.ko": module}), where / "root")
+    return f"{where / 'root/boot' / f'vmlinuz-{kernel.release}'}:{where / 'root'}"

@@ -19,8 +19,9 @@ DEADLINE_S = 1800.0
 
 
 def words(repository: Planted, where: Path, *more: str) -> list[str | Path]:
-    return ["bisect", "--tree", repository.tree, "--good", repository.good, "--bad", repository.bad, "--modules-of",
-            repository.stock, "--results", where / "results", *more, repository.scenario]
+    built = ["--modules-of", repository.stock] if repository.stock else []
+    return ["bisect", "--tree", repository.tree, "--good", repository.good, "--bad", repository.bad, *built,
+            "--results", where / "results", *more, repository.scenario]
 
 
 def answer(where: Path) -> dict[str, Any]:
@@ -70,6 +71,15 @@ def test_a_failure_that_comes_one_time_in_three(lab: Lab, tmp_path: Path) -> Non
     repository = planted(tmp_path, fault="sometimes")
     found = assert_found(lab(*words(repository, tmp_path), timeout_s=DEADLINE_S), repository, tmp_path)
     assert found["probability"] >= 0.99
+
+
+@pytest.mark.slow
+def test_whole_kernels(lab: Lab, tmp_path: Path) -> None:
+    """The first one is compiled for ten minutes or more; then a step is what its commit changes."""
+    repository = planted(tmp_path, series="6.12", broken=True, unbootable=True, merges=True)
+    ran = lab(*words(repository, tmp_path), timeout_s=3 * DEADLINE_S)
+    found = assert_found(ran, repository, tmp_path)
+    assert all("/builds/base-" in t["kernel"] for t in found["trials"] if t["kernel"]), found["trials"]
 
 
 @pytest.mark.slow

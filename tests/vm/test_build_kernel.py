@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from lab.errors import BuildFailed
 from lab.kernels import flavors
 from lab.kernels.build import Recipe, build_tree
+from lab.kernels.build_process import alone
 from lab.kernels.kbuild import Kbuild
 from lab.kernels.source_package import source_tree
 from lab.kernels.store import Store, silent
@@ -44,7 +46,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", flavors.names())
 def test_every_flavor_survives(name: str, tree: Path, tmp_path: Path) -> None:
-    gone = Kbuild(tree, tree, tmp_path, silent).configure(flavors.flavor(name))
+    with alone(tmp_path, silent) as lock:
+        gone = Kbuild(tree, tree, tmp_path, silent).configure(flavors.flavor(name), lock)
     assert [option.name for option in gone if option.name != "BLK_ERROR_INJECTION"] == []
 
 
@@ -58,11 +61,9 @@ def test_an_option_that_does_not_survive_kconfig(line: str, named: str, tree: Pa
     (tmp_path / "config/mine.config").write_text(f"{line}\n")
     (tmp_path / "objects").mkdir()
     kbuild, mine = Kbuild(tree, tree, tmp_path / "objects", silent), flavors.flavor("mine", tmp_path / "config")
-    if not named:
-        assert kbuild.configure(mine) == []
-        return
-    with pytest.raises(BuildFailed, match=named):
-        kbuild.configure(mine)
+    refused = pytest.raises(BuildFailed, match=named) if named else contextlib.nullcontext()
+    with alone(tmp_path / "objects", silent) as lock, refused:
+        assert kbuild.configure(mine, lock) == []
 
 
 def test_the_compilers_first_error_and_a_tree_that_is_left_alone(tree: Path, tmp_path: Path) -> None:
@@ -70,7 +71,7 @@ def test_the_compilers_first_error_and_a_tree_that_is_left_alone(tree: Path, tmp
     text = main.read_text()
     try:
         main.write_text(text.replace("static int kernel_init(void *);", "static nonsense kernel_init(void *);", 1))
-        before, status = state_of(tree), git(tree, "status", "--porcelain")
+        status, before = git(tree, "status", "--porcelain"), state_of(tree)  # git status itself writes the index
         with pytest.raises(BuildFailed) as error:
             build_tree(tree, Recipe(), Store(tmp_path / "store"), print)
         assert state_of(tree) == before and git(tree, "status", "--porcelain") == status == "M init/main.c"

@@ -108,6 +108,19 @@ def test_one_changed_file(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None
     assert bench.build() == kernel
 
 
+def test_a_module_that_the_change_needs_comes_along(bench: Bench) -> None:
+    """The copy has the modules that a guest can load; cordic is not one of them, until a driver uses it."""
+    bench.change("drivers/target/loopback/tcm_loop.c", "target_register_template(&loop_ops)",
+                 "(cordic_calc_iq(0).i ? 0 : target_register_template(&loop_ops))")
+    bench.change("drivers/target/loopback/tcm_loop.c", "#include <linux/module.h>",
+                 "#include <linux/module.h>\n#include <linux/cordic.h>")
+    kernel = bench.build()
+    assert kernel.modules is not None
+    dep = dict(line.split(":") for line in (kernel.modules / "modules.dep").read_text().splitlines())
+    assert "kernel/lib/math/cordic.ko" in dep["kernel/drivers/target/loopback/tcm_loop.ko"]
+    assert len(kernel.missing_modules(["nouveau"])) == 1, "no guest could load it"
+
+
 def test_headers_of_the_tree_win(bench: Bench) -> None:
     """The headers package has the same files; what is in the tree's is what is compiled."""
     bench.change(EVENTS, 'TP_printk("%s', f'TP_printk("{bench.mark} %s')
@@ -123,6 +136,9 @@ def test_names_in_reports_are_those_of_the_tree(bench: Bench) -> None:
     assert kernel.modules is not None
     data = (kernel.modules / "kernel" / CORE).read_bytes()
     assert b"drivers/target/target_core_transport.c" in data and str(bench.objects).encode() not in data
+    where = process.run(["addr2line", "-e", kernel.modules / "kernel" / CORE, "-j", ".text", "0x100", "0x2000"],
+                        timeout_s=60).stdout.split()
+    assert all(re.fullmatch(r"(drivers/target|include/\w+)/[\w/]+\.[ch]:\d+", line) for line in where), where
 
 
 def test_errors_have_the_place_in_the_tree(bench: Bench) -> None:

@@ -17,14 +17,25 @@ FOLDER = ROOT / "tests/vm/scenarios"
 FAILURES = {
     "changed-block": "block 2345: other bytes instead of generation 1",
     "condition-never-true": "ETIMEDOUT",
+    "failed-write-came-through": "block 0: generation 2, which is new",
+    "fails-in-a-round": "round 2, parallel: configfs mkdir=core/rd_mcp_77: result success, observed EEXIST",
     "hung-background": "ETIMEDOUT",
+    "handler-dies": "the tcmu handler died: signal 9 ended it",
     "leaked-reference": "module tcm_loop: 1 reference",
     "lost-blocks": "block 0: zeros instead of generation 1",
+    "new-file": "naa.6001405000000001/tpgt_1/address nothing, observed a file that says",
+    "not-lost": "block 0: generation 1, which is new",
+    "outstanding-command": "1 command outstanding after the steps",
     "program-too-slow": "ETIMEDOUT",
     "setup-fails": "emulate_tpu=1: ENOSYS",
+    "suite-case-fails": "case ALL.Verify10.VerifyProtect: failed: VERIFY10 successful but should have failed",
+    "suite-case-hangs": "case ALL.Read10.Simple: it did not end",
+    "stress-finds-loss": "expected data what was written, observed disk, block",
+    "taken-value": "'0' to {disk}/attrib/emulate_caw EINVAL, observed taken, and the text changed",
     "unexpected-success": "expected errno ENODEV, observed success",
 }
-SKIPS = {"no-such-attribute": "emulate_no_such_thing"}
+SKIPS = {"no-such-attribute": "emulate_no_such_thing", "no-such-fault": "scsi_debug has no no_such_error",
+         "no-such-parameter": "scsi_debug has no parameter no_such_parameter"}
 
 
 @pytest.fixture(scope="module")

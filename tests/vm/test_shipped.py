@@ -1,5 +1,5 @@
-"""The main job: the whole library on the stock kernel, by the command that users type, on a host that is busy with
-other things: slow is not hung."""
+"""The main job: the whole library on the stock kernel, by the command that users type; and what hangs on time also on a
+host that is busy with other things: slow is not hung."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ from tests.junit_schema import errors_of
 
 pytestmark = pytest.mark.vm
 LOOPS_PER_CORE = 2
+# What Debian 12's kernel lacks: REPORT SUPPORTED OPERATION CODES, dm-flakey's error_reads, scsi_debug's error file.
+LACKING = [(name, "skip") for name in ("operation-codes", "flakey-error-reads", "pscsi-disk-errors")]
+TIMED = ("abort-after-timeout", "own-reset", "reset-under-io", "tcmu-slow", "two-resetters", "unlink-during-abort")
 
 
 @pytest.fixture(scope="module")
@@ -44,19 +47,22 @@ def busy_host() -> Iterator[None]:
 def ran(tmp_path_factory: pytest.TempPathFactory, prepared: Ready) -> Ran:
     command = Lab(tmp_path_factory.mktemp("shipped"), default_spec())
     try:
-        with busy_host():
-            return command("run", timeout_s=3000)
+        return command("run", timeout_s=3000)
     finally:
         command.stop()
 
 
 def test_everything_passes_on_the_stock_kernel(ran: Ran) -> None:
-    assert ran.wrong() == []
+    assert [wrong for wrong in ran.wrong() if wrong[:2] not in LACKING] == []
     assert ran.status == 0, ran.said
 
 
-def test_the_host_was_busy(ran: Ran) -> None:
-    """Seconds for which the host kept the guests from running, in all steps; without them this shows nothing."""
+def test_a_busy_host(lab: Lab) -> None:
+    """What waits for aborts, resets and hangs. Without seconds for which the host kept guests from running it shows
+    nothing."""
+    with busy_host():
+        ran = lab("run", "smoke", *TIMED, timeout_s=1500)
+    assert ran.wrong() == [] and ran.status == 0, ran.said
     lines = (line for file in ran.session.glob("*/*/events.jsonl") for line in file.read_text().splitlines())
     steps = [e for e in map(json.loads, lines) if e["kind"] == "step-end"]
     assert sum(e["observed"].get("starved", 0.0) for e in steps) > 1
@@ -66,8 +72,11 @@ def test_junit_has_every_run_once(ran: Ran, listed: list[dict[str, object]]) -> 
     document = (ran.session / "junit.xml").read_text()
     assert errors_of(document) == []
     cases = ElementTree.fromstring(document).findall(".//testcase")
-    runs = [run for entry in listed for run in entry["runs"]]  # type: ignore[attr-defined]
-    assert sorted(case.attrib["name"] for case in cases) == sorted(runs)
+    runs = [run for entry in listed if "slow" not in entry["tags"]  # type: ignore[operator]
+            for run in entry["runs"]]  # type: ignore[attr-defined]
+    names = [case.attrib["name"] for case in cases]
+    assert sorted(name for name in names if not name.startswith("ALL.")) == sorted(runs)
+    assert len([name for name in names if name.startswith("ALL.Read16.")]) > 3, "cases of iscsi-test-cu are cases here"
 
 
 def test_every_scenario_started_on_a_fork(ran: Ran) -> None:
@@ -82,7 +91,8 @@ def test_the_table_fits_a_terminal(ran: Ran) -> None:
 
 def test_every_theme_has_its_tag(listed: list[dict[str, object]]) -> None:
     tags = {tag for entry in listed for tag in entry["tags"]}  # type: ignore[attr-defined]
-    assert tags >= {"smoke", "io", "scsi", "thin", "caw", "reservation", "alua", "fault", "hotplug", "configfs", "tmr"}
+    assert tags >= {"smoke", "io", "scsi", "thin", "caw", "reservation", "alua", "fault", "hotplug", "configfs", "tmr",
+                    "protection", "xcopy", "queue", "stress", "statistics", "tcmu", "suite"}
 
 
 def test_fresh_boot_gives_the_same_verdict(lab: Lab) -> None:
