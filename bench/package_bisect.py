@@ -25,7 +25,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from lab.bisect.packages import PackageSubject, package_subject  # noqa: E402
+from lab.bisect.asked import Asked  # noqa: E402
+from lab.bisect.package_choice import package_subject  # noqa: E402
+from lab.bisect.packages import PackageSubject  # noqa: E402
 from lab.cli.host import ready  # noqa: E402
 from lab.errors import LabError  # noqa: E402
 from lab.kernels.store import Store  # noqa: E402
@@ -91,7 +93,7 @@ def bisect(good: str, bad: str, scenario: str, store: Store) -> dict[str, object
         low, high = (middle, high) if is_red(subject, middle, scenario, clock) else (low, middle)
         tested += 1
     with clock.of("changelog"):
-        text = subject.epilogue([high])
+        text = subject.epilogue([high], Asked(good=good, bad=bad, find_fix=True, scenarios=(scenario,)))
     print(text, file=sys.stderr)
     return {"seconds": round(time.monotonic() - begin, 1), "kernels": count + 1, "tested": tested,
             "answer": subject.history.names[high], "phases": {k: round(v, 1) for k, v in clock.spent.items()}}
