@@ -131,21 +131,46 @@ static noinline int labcrash_softlockup(void)
 	return 0;
 }
 
-static noinline int labcrash_hardlockup(void)
-{
-	unsigned long flags;
-
-	local_irq_save(flags);
-	labcrash_spin(false);
-	local_irq_restore(flags);
-	return 0;
-}
-
 static void nothing(struct rcu_head *head)
 {
 }
 
 static struct rcu_head waited_for;
+
+/* RCU sees a CPU that is gone from the tick of another one, and an idle CPU has no tick. */
+static int awake(void *unused)
+{
+	while (!kthread_should_stop())
+		cond_resched();
+	return 0;
+}
+
+/*
+ * Without a PMU only RCU can notice, and it does if a grace period was going on: what holds it up is first a CPU that
+ * is merely busy, so that it has begun when the interrupts go.
+ */
+static noinline int labcrash_hardlockup(void)
+{
+	struct task_struct *other = kthread_create(awake, NULL, "labcrash-awake");
+	unsigned long flags;
+
+	if (IS_ERR(other))
+		return PTR_ERR(other);
+	kthread_bind(other, 0);
+	wake_up_process(other);
+	if (set_cpus_allowed_ptr(current, cpumask_of(1))) {
+		kthread_stop(other);
+		return -ENODEV;
+	}
+	preempt_disable();
+	call_rcu(&waited_for, nothing);
+	mdelay(200);
+	local_irq_save(flags);
+	labcrash_spin(false);
+	local_irq_restore(flags);
+	preempt_enable();
+	return kthread_stop(other);
+}
 
 /* A grace period must be wanted, else nothing stalls; it is begun here and cannot end. */
 static noinline int labcrash_rcu(void)
