@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import fcntl
 import os
-import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab.guest import clock, configfs, dm, modules
+from lab.guest import clock, configfs, dm, loop, modules
 from lab.guest.observation import Refused, Skip
 from lab.guest.settings import spell
 
 SECTOR = 512
-_LOOP_CTL_GET_FREE, _LOOP_CONFIGURE, _LOOP_CLR_FD = 0x4c82, 0x4c0a, 0x4c01
 _NULLB = Path("/sys/kernel/config/nullb")
 _DEBUG = Path("/sys/bus/pseudo/drivers/scsi_debug")
 
@@ -139,9 +134,9 @@ class Workshop:
 
     def _loop(self, name: str, size: int, under: dict[str, Any]) -> Device:
         path = self.folder / f"{name}.loop"
-        make_file(path, size)
-        node = attach_loop(path, under.get("block_size", 512))
-        return Device(node, size, [lambda: remove_file(path), lambda: detach_loop(node)], base=node)
+        loop.make_file(path, size)
+        node = loop.attach(path, under.get("block_size", 512))
+        return Device(node, size, [lambda: loop.remove_file(path), lambda: loop.detach(node)], base=node)
 
     def _null_blk(self, name: str, size: int, under: dict[str, Any]) -> Device:
         folder = null_blk_folder(name)
@@ -196,56 +191,3 @@ def wait(condition: Callable[[], Any], deadline: float, what: str, interval: flo
         if clock.now() > deadline:
             raise Refused(f"{what} did not come in time", errno="ETIMEDOUT")
         time.sleep(interval)
-
-
-def make_file(path: Path, size: int) -> None:
-    """A sparse file of this size."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "wb") as file:
-        file.truncate(size)
-
-
-def remove_file(path: Path) -> None:
-    path.unlink(missing_ok=True)
-
-
-def attach_loop(path: Path, block_size: int = 512) -> str:
-    """The node of a free loop device that now shows a file. A race for the free one is tried again."""
-    file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        for _ in range(16):
-            control = os.open("/dev/loop-control", os.O_RDWR | os.O_CLOEXEC)
-            try:
-                node = f"/dev/loop{fcntl.ioctl(control, _LOOP_CTL_GET_FREE)}"
-            finally:
-                os.close(control)
-            if _configure_loop(node, file, block_size):
-                return node
-    finally:
-        os.close(file)
-    raise Refused("no loop device is free", errno="EBUSY")
-
-
-def _configure_loop(node: str, file: int, block_size: int) -> bool:
-    # struct loop_config (include/uapi/linux/loop.h): fd, block_size, loop_info64 (232 bytes), 64 reserved.
-    config = struct.pack("=II232s64x", file, block_size, b"")
-    device = os.open(node, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        fcntl.ioctl(device, _LOOP_CONFIGURE, bytearray(config))
-    except OSError as error:
-        if error.errno == errno.EBUSY:
-            return False
-        raise
-    finally:
-        os.close(device)
-    return True
-
-
-def detach_loop(node: str) -> None:
-    """Take the file away from a loop device; it ends with the last close."""
-    device = os.open(node, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        with contextlib.suppress(FileNotFoundError):
-            fcntl.ioctl(device, _LOOP_CLR_FD)
-    finally:
-        os.close(device)

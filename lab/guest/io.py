@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from lab.guest import clock, disks, sg
+from lab.guest.allowance import Ranges, Rules, Tally
 from lab.guest.disks import Disk
-from lab.guest.ledger import Content, Ledger, Ranges, Rules, Tally
+from lab.guest.ledger import Content, Ledger
 from lab.guest.observation import Observation, Refused, of_oserror
 from lab.guest.registry import driver
 from lab.guest.session import Session

@@ -14,17 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab.guest import blockdev, clock, configfs, disks, modules, program, suite_list
+from lab.guest import clock, configfs, disks, modules, program, suite_list
+from lab.guest.backing import Maker
 from lab.guest.blockdev import Workshop
 from lab.guest.disks import Disk
 from lab.guest.injection import Undo, lacking
 from lab.guest.kmsg import KernelLog
 from lab.guest.ledger import Ledger
-from lab.guest.lio import Backstore, Configuration, Target, plugin, serial
+from lab.guest.lio import Backstore, Configuration, Target, plugin
 from lab.guest.observation import Observation, Refused, Skip, errno_name
 from lab.guest.outstanding import outstanding
-from lab.guest.tcmu import Handler
-from lab.guest.tcmu_unit import Unit
 
 TARGET_ROOT = Path("/sys/kernel/config/target")
 _WORK = Path("/tmp/lab")
@@ -73,75 +72,16 @@ class Session:
         workshop = Workshop(self.work, deadline)
         self.unload = workshop.unload
         workshop.prepare(specs)
+        maker = Maker(self.configuration, workshop)
         for number, (name, spec) in enumerate(specs.items()):
             backstore = Backstore(name, spec, f"core/{plugin(spec['type'])}_{number}/{name}")
             self.backstores[name] = backstore
-            self._make_backstore(backstore, workshop, deadline)
+            maker.make(backstore)
         if reasons := lacking(self.scenario, self.backstores):
             raise Skip(*reasons)
         for target in _targets(self.scenario, list(specs)):
             self.targets[target.name] = target
             self.build_target(target, deadline)
-
-    def _make_backstore(self, backstore: Backstore, workshop: Workshop, deadline: float) -> None:
-        try:
-            if backstore.spec.get("on"):
-                backstore.device = workshop.make(backstore.name, backstore.spec)
-                backstore.undo += backstore.device.undo
-                if backstore.spec.get("hba_mode"):
-                    # In this mode the HBA's number is the SCSI host's (phv_host_id in pscsi_attach_hba).
-                    host = blockdev.scsi_address(backstore.device.node)[0]
-                    backstore.path = f"core/pscsi_{host}/{backstore.name}"
-            if backstore.spec["type"] == "fileio":
-                self._make_file(backstore, deadline)
-            self.configuration.make_backstore(backstore)
-            if backstore.spec["type"] == "tcmu":
-                self._start_handler(backstore)
-        except Refused as error:
-            raise Refused(f"backstore {backstore.name}: {error}", **error.facts) from None
-        except OSError as error:
-            name = errno_name(error.errno)
-            raise Refused(f"backstore {backstore.name}: {error.filename}: {name}", errno=name) from None
-
-    def _start_handler(self, backstore: Backstore) -> None:
-        path = self.work / f"{backstore.name}.tcmu"
-        spec = backstore.spec
-        blockdev.make_file(path, spec["size"])
-        backstore.undo.append(lambda: blockdev.remove_file(path))
-        block_size = int((spec.get("control") or {}).get("hw_block_size", 512))
-        unit = Unit(str(path), spec["size"] // block_size, block_size, spec.get("serial") or serial(backstore.name))
-        backstore.undo.append(unit.close)
-        _, hba, name = backstore.path.split("/")
-        backstore.handler = Handler(f"tcm-user/{hba.rpartition('_')[2]}/{name}", unit, path.with_suffix(".died"))
-        backstore.undo.append(backstore.handler.stop)
-        backstore.handler.start()
-
-    def _make_file(self, backstore: Backstore, deadline: float) -> None:
-        if backstore.device is not None:
-            backstore.file = Path(backstore.device.node)
-            return
-        folder = self.work
-        if backstore.spec.get("filesystem") == "ext4":
-            folder = self._make_ext4(backstore, deadline)
-        backstore.file = folder / f"{backstore.name}.img"
-        blockdev.make_file(backstore.file, backstore.spec["size"])
-        backstore.undo.append(lambda: blockdev.remove_file(backstore.file or Path()))
-
-    def _make_ext4(self, backstore: Backstore, deadline: float) -> Path:
-        image, folder = self.work / f"{backstore.name}.ext4", self.work / f"{backstore.name}.mnt"
-        # Room for the file and for ext4's own structures, but no journal to wait for.
-        blockdev.make_file(image, backstore.spec["size"] * 9 // 8 + (8 << 20))
-        backstore.undo.append(lambda: blockdev.remove_file(image))
-        if why := modules.load("loop", deadline=deadline):
-            raise Skip(f"module loop: {why}")
-        node = blockdev.attach_loop(image)
-        backstore.undo.append(lambda: blockdev.detach_loop(node))
-        _run(["mke2fs", "-q", "-F", "-t", "ext4", "-O", "^has_journal", node], deadline)
-        folder.mkdir(exist_ok=True)
-        backstore.undo.append(lambda: os.rmdir(folder))
-        _run([*_busybox("mount"), "-t", "ext4", node, str(folder)], deadline)
-        backstore.undo.append(lambda: _run([*_busybox("umount"), str(folder)], clock.now() + 20))
-        return folder
 
     def build_target(self, target: Target, deadline: float) -> None:
         """Target with its nexus and all its LUNs, each with its disk there."""
@@ -272,17 +212,6 @@ def _collect(action: Callable[[], None], doing: str, problems: list[str]) -> Non
         action()
     except (OSError, Refused) as error:
         problems.append(f"{doing}: {error}")
-
-
-def _busybox(name: str) -> list[str]:
-    """A tool of its own, or busybox's where the guest has only that."""
-    return [name] if program.which(name) else ["busybox", name]
-
-
-def _run(argv: list[str], deadline: float) -> None:
-    done = program.run(argv, deadline=deadline)
-    if done.exit:
-        raise Refused(f"{argv[0]}: {done.last_words()}", exit=done.exit)
 
 
 def _targets(scenario: dict[str, Any], backstores: list[str]) -> list[Target]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 
 from lab.guest import effects, sg
-from lab.guest.ledger import Ledger, Rules, Tally
+from lab.guest.allowance import Rules, Tally
+from lab.guest.ledger import Ledger
 
 SIZE = 512
 

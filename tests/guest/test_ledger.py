@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.guest.ledger import Ledger, Ranges, Rules, Tally
+from lab.guest.allowance import Ranges, Rules, Tally
+from lab.guest.ledger import Ledger
 
 NONE = Ranges([])
 
