@@ -82,6 +82,14 @@ class Session:
         for target in _targets(self.scenario, list(specs)):
             self.targets[target.name] = target
             self.build_target(target, deadline)
+        if reasons := self._absent():
+            raise Skip(*reasons)
+
+    def _absent(self) -> list[str]:
+        """What this kernel does not have of the files that the scenario requires."""
+        required = (self.scenario.get("requires") or {}).get("configfs") or ()
+        return [f"this kernel has no {self.expand(path)}" for path in required
+                if configfs.missing(self.root / self.expand(path).lstrip("/"))]
 
     def build_target(self, target: Target, deadline: float) -> None:
         """Target with its nexus and all its LUNs, each with its disk there."""

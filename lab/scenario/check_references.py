@@ -23,6 +23,7 @@ _PATHS = ("read", "write", "mkdir", "rmdir", "link", "to", "unlink")
 def check(parts: Parts) -> Iterator[Fault]:
     """All faults of references. Silent on LUNs and targets when a broken target may be what is meant."""
     names = References(parts)
+    yield from names.of_requires()
     for placed in parts.placed:
         yield from names.of_step(placed)
 
@@ -35,6 +36,10 @@ class References:
         self.targets: list[Target] = [t for t in parts.targets if t is not None]
         self.luns: list[Lun] = luns(self.targets, (p.step for p in parts.placed))
         self.complete = parts.knows("lun", "targets", "backstores")
+
+    def of_requires(self) -> Iterator[Fault]:
+        for index, text in enumerate(self.parts.requires.configfs if self.parts.requires is not None else ()):
+            yield from self._path(("requires", "configfs", index), text)
 
     def of_step(self, placed: Placed) -> Iterator[Fault]:
         step, path = placed.step, (*placed.path, placed.step.word)

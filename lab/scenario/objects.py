@@ -91,3 +91,5 @@ class Requires(Strict):
     config: list[Annotated[str, Field(pattern=CONFIG)]] = Field(
         default_factory=list, description="options that must be on: CONFIG_X, or CONFIG_X=m where only that will do")
     tools: list[Argument] = Field(default_factory=list, description="programs in the guest")
+    configfs: list[Annotated[Argument, Field(min_length=1)]] = Field(
+        default_factory=list, description="files that are there once all is made, each a path as in `configfs`")

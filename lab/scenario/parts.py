@@ -14,7 +14,7 @@ from lab.explain import at, faults_of
 from lab.problems import nearest
 from lab.scenario.base import FORMS
 from lab.scenario.expect import ScenarioExpect
-from lab.scenario.objects import Backstore, Target
+from lab.scenario.objects import Backstore, Requires, Target
 from lab.scenario.steps import WORDS, Step
 from lab.scenario.types import Scenario
 from lab.scenario.units import WRITTEN
@@ -44,6 +44,7 @@ class Parts:
     targets: list[Target | None]
     steps: list[Step | None]
     expect: ScenarioExpect | None
+    requires: Requires | None = None
     hidden: frozenset[str] = frozenset()  # words of broken steps, and "backstores", "targets", "expect" when broken
 
     @property
@@ -71,7 +72,8 @@ def default_targets(backstores: list[str]) -> list[Target]:
 
 def of_scenario(scenario: Scenario) -> Parts:
     """The parts of a valid scenario."""
-    return Parts(dict(scenario.backstores), list(scenario.targets), list(scenario.steps), scenario.expect)
+    return Parts(dict(scenario.backstores), list(scenario.targets), list(scenario.steps), scenario.expect,
+                 scenario.requires)
 
 
 def of_document(root: dict[Key, Any]) -> Parts:
@@ -90,7 +92,8 @@ def of_document(root: dict[Key, Any]) -> Parts:
     hidden |= {"targets"} if None in targets else set()
     hidden |= {"backstores"} if "backstores" in root and not isinstance(raw, dict) else set()
     hidden |= {"expect"} if expect is None else set()
-    return Parts(backstores, targets, saved, expect, frozenset(hidden))
+    requires = salvaged(Requires, root.get("requires", {}))
+    return Parts(backstores, targets, saved, expect, requires, frozenset(hidden))
 
 
 def _words(raw: Any) -> Iterator[str]:

@@ -304,6 +304,12 @@ def test_a_scenario_that_cannot_fail_is_refused(tmp_path: Path, step: str, can_f
     assert len(told(tmp_path, beside)) == (not can_fail)
 
 
+def test_a_required_file_of_a_backstore_that_is_not_there(tmp_path: Path) -> None:
+    text = DISK + "steps:\n" + VERIFY + "requires:\n  configfs: [core, \"{disk}/info\", \"{dsk}/info\"]\n"
+    found, = told(tmp_path, text)
+    assert "{dsk} stands for no target or backstore; did you mean 'disk'?" in found
+
+
 def test_a_required_kernel_message_can_fail(tmp_path: Path) -> None:
     text = DISK + "steps:\n  - write: {lun: disk}\nexpect: {kernel: {require: [{match: x, reason: y}]}}\n"
     assert told(tmp_path, text) == []
