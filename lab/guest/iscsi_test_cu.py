@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from lab.guest import program
 from lab.guest.suite import Case, Told
@@ -22,14 +23,14 @@ _ASSERTED = re.compile(r"^ *\d+\. \S+:\d+  - ")
 _ENDS = {"passed": "pass", "FAILED": "fail"}
 
 
-def missing() -> str | None:
+def missing(given: dict[str, Any]) -> str | None:
     """Why the guest cannot run it; None when it can."""
     if program.which(PROGRAM) is not None:
         return None
     return f"{PROGRAM} is not in the guest: install libiscsi-bin on the host, of whose tools the guest is made"
 
 
-def names(deadline: float) -> list[str]:
+def names(given: dict[str, Any], deadline: float) -> list[str]:
     """All its cases. Raises Refused."""
     done = program.run([PROGRAM, "--list"], deadline=deadline)
     return [line for line in done.stdout.split() if line.startswith(f"{_FAMILY}.") and line.count(".") == 2]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
 
 from lab.guest.disks import Disk
+from lab.guest.ledger import Ledger
 
 _TEXT_LIMIT = 4 << 10  # characters of what one case printed
 
@@ -34,9 +37,26 @@ class Case:
 
 @dataclass(frozen=True)
 class Told:
-    """Where a suite runs: the LUN's disk, a folder of its own, and until when (on clock.now())."""
+    """Where a suite runs: the LUN's disk and what it holds, a folder of its own, until when (on clock.now()), and the
+    other LUN and the cases that the scenario gives it."""
 
     disk: Disk
+    ledger: Ledger
     work: Path
     deadline: float
     stopping: threading.Event
+    destination: Disk | None = None
+    given: dict[str, Any] = field(default_factory=dict)
+
+
+class TestSuite(Protocol):
+    """A module that knows a suite. `given`: the step's own fields."""
+
+    def missing(self, given: dict[str, Any]) -> str | None:
+        """Why the guest cannot run it; None when it can."""
+
+    def names(self, given: dict[str, Any], deadline: float) -> list[str]:
+        """All its cases. Raises Refused."""
+
+    def run(self, chosen: list[str], told: Told) -> Iterator[Case]:
+        """Run cases; the last one that is given may be hung or crashed. Raises Refused."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lab.guest import iscsi_test_cu
+from lab.guest import copies, iscsi_test_cu
+from lab.guest.suite import TestSuite
 
-SUITES = {"iscsi-test-cu": iscsi_test_cu}
+SUITES: dict[str, TestSuite] = {"iscsi-test-cu": iscsi_test_cu, "sg_dd": copies}
 
 
 def missing(steps: list[dict[str, Any]]) -> Iterator[str]:
@@ -15,6 +16,6 @@ def missing(steps: list[dict[str, Any]]) -> Iterator[str]:
     for step in steps:
         inner = (step.get("background") or {}).get("step") or step
         if inner.get("suite"):
-            why = SUITES[inner["suite"]["suite"]].missing()
+            why = SUITES[inner["suite"]["suite"]].missing(inner["suite"])
             if why is not None:
                 yield why

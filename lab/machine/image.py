@@ -30,11 +30,12 @@ GUEST_TOOLS = {
     "sg_inq": "sg3-utils", "sg_raw": "sg3-utils", "sg_reset": "sg3-utils", "sg_luns": "sg3-utils",
     "sg_readcap": "sg3-utils", "sg_persist": "sg3-utils", "sg_turs": "sg3-utils", "sg_vpd": "sg3-utils",
     "sg_map": "sg3-utils", "sg_rtpg": "sg3-utils", "sg_unmap": "sg3-utils", "sg_dd": "sg3-utils",
+    "sgp_dd": "sg3-utils", "sgm_dd": "sg3-utils", "sg_xcopy": "sg3-utils",
     "ip": "iproute2", "udevadm": "udev", "sshd": "openssh-server",
     "ssh-keygen": "openssh-client",
 }
 # What some scenarios need and a run can do without: they are skipped where it is not there.
-OPTIONAL_TOOLS = {"iscsi-test-cu": "libiscsi-bin"}
+OPTIONAL_TOOLS = {"iscsi-test-cu": "libiscsi-bin", "ddpt": "ddpt"}
 # Other names under which the guest finds one of the above.
 LINKS = {"modprobe": "kmod", "rmmod": "kmod", "insmod": "kmod", "lsmod": "kmod", "depmod": "kmod", "modinfo": "kmod",
          "mkfs.ext4": "mke2fs", "sh": "busybox", "mount": "busybox", "umount": "busybox", "poweroff": "busybox",

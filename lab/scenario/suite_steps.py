@@ -1,13 +1,15 @@
-"""The word that runs another project's test suite, and the list of what its cases are expected to come to."""
+"""The word that runs another project's tests, and the list of what its cases are expected to come to."""
 
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from lab.scenario.base import FORMS, LUN_TEXT, Argument, LunRef, Strict
+from lab.problems import listed
+from lab.scenario.base import FORMS, LUN_TEXT, Argument, LunRef, Name, Strict
+from lab.scenario.suite_cases import Copy
 
 CASE = r"^[A-Za-z0-9_.*?/=-]+$"
 EXPECTED = r"^[A-Za-z0-9_.-]+\.expected$"
@@ -37,24 +39,43 @@ class Deviation(Strict):
         return [self.ends] if isinstance(self.ends, str) else self.ends
 
 
+SuiteName = Literal["iscsi-test-cu", "sg_dd"]
+# What each suite must have beside its LUN; keys that are others' are refused.
+_OF = {"iscsi-test-cu": ("tests",), "sg_dd": ("destination", "copies")}
+
+
 class Suite(Strict):
-    """Run another project's test suite on a LUN's disk. Each of its cases is a case of the report.
+    """Run tests of another project on a LUN's disk. Each of its cases is a case of the report.
 
     A case must pass, or end as a deviation says; one that leaves no result is an error.
     """
 
-    suite: Literal["iscsi-test-cu"] = Field(description="which; the scenario is skipped where the guest has it not")
+    suite: SuiteName = Field(description="which; the scenario is skipped where the guest has it not")
     lun: LunRef = Field(description=LUN_TEXT)
-    tests: list[CaseName] = Field(min_length=1, description="cases or groups in the suite's own names: ALL.Inquiry")
+    tests: list[CaseName] = Field(default_factory=list, description=(
+        "cases or groups in the suite's own names: ALL.Inquiry; default: all that the scenario describes itself"))
     without: list[CaseName] = Field(default_factory=list, description="cases or groups that are left out")
+    destination: LunRef | None = Field(None, description=(
+        "sg_dd: the LUN that is written; `lun` is read, and holds what `write` put there"))
+    copies: dict[Name, Copy] = Field(default_factory=dict, description="sg_dd: the cases by name")
     expected: str | None = Field(None, pattern=EXPECTED, description="a file beside the scenario with `deviations`")
     deviations: list[Deviation] = Field(default_factory=list, description="cases that may not pass; the first counts")
+
+    @model_validator(mode="after")
+    def _its_own(self) -> Suite:
+        if missing := [key for key in _OF[self.suite] if not getattr(self, key)]:
+            raise ValueError(f"{self.suite} needs {missing[0]}")
+        for key in ("destination", "copies"):
+            if getattr(self, key) and key not in _OF[self.suite]:
+                owners = [name for name, keys in _OF.items() if key in keys]
+                raise ValueError(f"{key} belongs to {listed(owners, 'and')}, and this is {self.suite}")
+        return self
 
 
 class ExpectedFile(Strict):
     """The format of a file of deviations: it belongs to one suite."""
 
-    suite: Literal["iscsi-test-cu"]
+    suite: SuiteName
     deviations: list[Deviation]
 
 

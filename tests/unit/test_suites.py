@@ -120,7 +120,7 @@ def test_a_list_is_attached_for_the_backstore(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("text", "told"), [
     (None, "a.expected: cannot read this file"),
-    (LISTED.replace("iscsi-test-cu", "blktests"), "a.expected:1:8: expected iscsi-test-cu"),
+    (LISTED.replace("iscsi-test-cu", "xfstests"), "a.expected:1:8: expected one of iscsi-test-cu"),
     (LISTED.replace("reason: for", "raeson: for"), "a.expected:3:48: unknown key 'raeson'"),
     (LISTED.replace("ends: skip", "ends: sikp"), "a.expected:3:28: expected one of pass, fail, skip or a list"),
     ("suite: [\n", "a.expected:"),
