@@ -15,7 +15,6 @@ from typing import Any
 
 from lab.guest import program, whole
 from lab.guest.disks import Disk
-from lab.guest.ledger import Ledger
 from lab.guest.observation import Refused, of_oserror
 from lab.guest.settings import spell
 from lab.guest.suite import Case, Told
@@ -165,9 +164,9 @@ class Copying:
 
     def _told(self, lba: int, block: bytes) -> str:
         inside = self.copy["seek"] <= lba < self.copy["seek"] + self.copy["blocks"]
-        ledger: Ledger = self.told.ledger
+        pattern = self.told.ledger.pattern
         from_source = lba - self.copy["seek"] + self.copy["skip"]
-        held = "what was there before" if block == _FILLER * len(block) else ledger.name(from_source, block)
+        held = "what was there before" if block == _FILLER * len(block) else pattern.name(from_source, block)
         wanted = f"block {from_source} of the source" if inside else "being left alone"
         return f"block {lba} of the destination holds {held} instead of {wanted}"
 
