@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
-from lab.guest import program
+from lab.guest import fio_report, program
 from lab.guest.ledger import Ledger
 from lab.guest.observation import Observation, Refused, errno_name
 from lab.guest.registry import driver
@@ -26,7 +25,8 @@ def fio(session: Session, deadline: float, *, lun: str, options: dict[str, Any])
         _forget(ledger, options)
     argv = ["fio", "--output-format=json", *(f"--{key}={spell(value)}" for key, value in given.items())]
     done = program.run(argv, deadline=deadline, stopping=session.stopping)
-    error, text = _report(done.stdout)
+    report = fio_report.parse(done.stdout)
+    error, text = (report.error, report.text) if report is not None else (0, done.stdout[:_TEXT_LIMIT])
     seen: Observation = {"ok": done.exit == 0 and not error, "exit": done.exit, "text": text}
     if error:
         seen["errno"] = errno_name(error)
@@ -51,18 +51,6 @@ def _size(value: Any) -> int | None:
     """Bytes of fio's `4k`, `1m`, `8192`; None for percentages and the like."""
     match = re.fullmatch(r"(\d+)([kmg]?)(i?b)?", str(value).lower())
     return int(match[1]) << {"": 0, "k": 10, "m": 20, "g": 30}[match[2]] if match else None
-
-
-def _report(output: str) -> tuple[int, str]:
-    """fio's error number and a line of what it did."""
-    start = output.find("{")
-    try:
-        jobs = json.loads(output[start:])["jobs"] if start >= 0 else []
-    except (ValueError, KeyError):
-        return 0, output[:_TEXT_LIMIT]
-    lines = [f"{way} {job[way]['io_bytes']} bytes in {job[way]['total_ios']} requests"
-             for job in jobs for way in ("read", "write") if job.get(way, {}).get("total_ios")]
-    return max((int(job.get("error", 0)) for job in jobs), default=0), ", ".join(lines)
 
 
 @driver("run")

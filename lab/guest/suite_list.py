@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lab.guest import copies, iscsi_test_cu
+from lab.guest import copies, fio_jobs, iscsi_test_cu
 from lab.guest.suite import TestSuite
 
-SUITES: dict[str, TestSuite] = {"iscsi-test-cu": iscsi_test_cu, "sg_dd": copies}
+SUITES: dict[str, TestSuite] = {"iscsi-test-cu": iscsi_test_cu, "sg_dd": copies, "fio": fio_jobs}
 
 
 def missing(steps: list[dict[str, Any]]) -> Iterator[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from lab.scenario.steps import Step
 
 _LONGEST = 70
-_QUIET = {"via", "transfer", "pattern", "keep_attention", "value_repeat", "timeout", "expected", "deviations", "copies"}
+_QUIET = {"via", "transfer", "pattern", "keep_attention", "value_repeat", "timeout", "expected", "deviations", "copies",
+          "jobs"}
 
 
 def step_title(index: int, step: Step) -> str:

@@ -10,6 +10,17 @@ from lab.problems import listed
 from lab.scenario.base import Scalar, Strict
 from lab.scenario.units import BlockRanges
 
+_NOT_FIO = ("filename", "name", "output", "output-format")
+
+
+def _of_fio(job: dict[str, Scalar]) -> dict[str, Scalar]:
+    if taken := [key for key in job if key in _NOT_FIO]:
+        raise ValueError(f"{taken[0]} cannot be set: the job runs on the LUN's disk, and is called as its case")
+    return job
+
+
+Job = Annotated[dict[str, Scalar], Field(min_length=1), AfterValidator(_of_fio)]
+Jobs = Annotated[list[Job], Field(min_length=1)]
 Way = Literal["sg", "block", "file"]
 _SET = ("if", "of", "bs", "ibs", "obs", "count", "skip", "seek")
 

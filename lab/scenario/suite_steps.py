@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from lab.problems import listed
 from lab.scenario.base import FORMS, LUN_TEXT, Argument, LunRef, Name, Strict
-from lab.scenario.suite_cases import Copy
+from lab.scenario.suite_cases import Copy, Jobs
 
 CASE = r"^[A-Za-z0-9_.*?/=-]+$"
 EXPECTED = r"^[A-Za-z0-9_.-]+\.expected$"
@@ -39,9 +39,9 @@ class Deviation(Strict):
         return [self.ends] if isinstance(self.ends, str) else self.ends
 
 
-SuiteName = Literal["iscsi-test-cu", "sg_dd"]
+SuiteName = Literal["iscsi-test-cu", "sg_dd", "fio"]
 # What each suite must have beside its LUN; keys that are others' are refused.
-_OF = {"iscsi-test-cu": ("tests",), "sg_dd": ("destination", "copies")}
+_OF = {"iscsi-test-cu": ("tests",), "sg_dd": ("destination", "copies"), "fio": ("jobs",)}
 
 
 class Suite(Strict):
@@ -58,6 +58,9 @@ class Suite(Strict):
     destination: LunRef | None = Field(None, description=(
         "sg_dd: the LUN that is written; `lun` is read, and holds what `write` put there"))
     copies: dict[Name, Copy] = Field(default_factory=dict, description="sg_dd: the cases by name")
+    jobs: dict[Name, Jobs] = Field(default_factory=dict, description=(
+        "fio: the cases by name, each a list of jobs that run together; filename, direct=1, ioengine=libaio and "
+        "verify_fatal=1 are set"))
     expected: str | None = Field(None, pattern=EXPECTED, description="a file beside the scenario with `deviations`")
     deviations: list[Deviation] = Field(default_factory=list, description="cases that may not pass; the first counts")
 
@@ -65,7 +68,7 @@ class Suite(Strict):
     def _its_own(self) -> Suite:
         if missing := [key for key in _OF[self.suite] if not getattr(self, key)]:
             raise ValueError(f"{self.suite} needs {missing[0]}")
-        for key in ("destination", "copies"):
+        for key in ("destination", "copies", "jobs"):
             if getattr(self, key) and key not in _OF[self.suite]:
                 owners = [name for name, keys in _OF.items() if key in keys]
                 raise ValueError(f"{key} belongs to {listed(owners, 'and')}, and this is {self.suite}")

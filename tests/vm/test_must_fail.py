@@ -32,6 +32,8 @@ FAILURES = {
     "suite-copy-count": "case one-less: failed: it says that it copied 64 instead of 63 blocks",
     "suite-copy-differs": "case changed: failed: block 21 of the destination holds",
     "suite-case-hangs": "case ALL.Read10.Simple: it did not end",
+    "suite-fio-corrupt": "case changed: failed: exit 1, EILSEQ: crc32c: verify failed at file /dev/sd",
+    "suite-fio-lost": "case behind: failed: exit 1, EILSEQ: verify: bad magic header 0",
     "stress-finds-loss": "expected data what was written, observed disk, block",
     "taken-value": "'0' to {disk}/attrib/emulate_caw EINVAL, observed taken, and the text changed",
     "unexpected-success": "expected errno ENODEV, observed success",
