@@ -1,8 +1,9 @@
-"""Block commands (SBC-4): one function for each, as in lab/t10/cdbs.py."""
+"""Block commands (SBC-4): one builder for each, as in lab/t10/cdbs.py."""
 
 from __future__ import annotations
 
 import struct
+from functools import partial
 
 from lab.t10.cdbs import Built, Call
 
@@ -43,36 +44,16 @@ def write6(call: Call) -> Built:
     return Built(cdb, send=size)
 
 
-def read10(call: Call) -> Built:
-    return Built(_place(0x28, _protect("rdprotect", call), call), receive=call.bytes)
+def _read(opcode: int, call: Call) -> Built:
+    return Built(_place(opcode, _protect("rdprotect", call), call), receive=call.bytes)
 
 
-def read12(call: Call) -> Built:
-    return Built(_place(0xa8, _protect("rdprotect", call), call), receive=call.bytes)
+def _write(opcode: int, call: Call) -> Built:
+    return Built(_place(opcode, _protect("wrprotect", call), call), send=call.bytes)
 
 
-def read16(call: Call) -> Built:
-    return Built(_place(0x88, _protect("rdprotect", call), call), receive=call.bytes)
-
-
-def write10(call: Call) -> Built:
-    return Built(_place(0x2a, _protect("wrprotect", call), call), send=call.bytes)
-
-
-def write12(call: Call) -> Built:
-    return Built(_place(0xaa, _protect("wrprotect", call), call), send=call.bytes)
-
-
-def write16(call: Call) -> Built:
-    return Built(_place(0x8a, _protect("wrprotect", call), call), send=call.bytes)
-
-
-def write_and_verify10(call: Call) -> Built:
-    return Built(_place(0x2e, _check("wrprotect", call), call), send=call.bytes)
-
-
-def write_and_verify16(call: Call) -> Built:
-    return Built(_place(0x8e, _check("wrprotect", call), call), send=call.bytes)
+def _write_and_verify(opcode: int, call: Call) -> Built:
+    return Built(_place(opcode, _check("wrprotect", call), call), send=call.bytes)
 
 
 def _check(name: str, call: Call) -> int:
@@ -85,25 +66,18 @@ def _verify(opcode: int, call: Call) -> Built:
     return Built(_place(opcode, _check("vrprotect", call), call), send=send)
 
 
-def verify10(call: Call) -> Built:
-    return _verify(0x2f, call)
-
-
-def verify16(call: Call) -> Built:
-    return _verify(0x8f, call)
-
-
 def _write_same(opcode: int, call: Call) -> Built:
     flags = call.get("wrprotect") << 5 | call.get("anchor") << 4 | call.get("unmap") << 3 | call.get("ndob")
     return Built(_place(opcode, flags, call), send=0 if call.get("ndob") else call.block_size)
 
 
-def write_same10(call: Call) -> Built:
-    return _write_same(0x41, call)
-
-
-def write_same16(call: Call) -> Built:
-    return _write_same(0x93, call)
+# SBC-3 5.48: XDWRITEREAD would need both directions at once; only data-out is sent here.
+read10, read12, read16 = (partial(_read, opcode) for opcode in (0x28, 0xa8, 0x88))
+write10, write12, write16, xdwriteread10 = (partial(_write, opcode) for opcode in (0x2a, 0xaa, 0x8a, 0x53))
+write_and_verify10, write_and_verify12, write_and_verify16 = (
+    partial(_write_and_verify, opcode) for opcode in (0x2e, 0xae, 0x8e))
+verify10, verify12, verify16 = (partial(_verify, opcode) for opcode in (0x2f, 0xaf, 0x8f))
+write_same10, write_same16 = (partial(_write_same, opcode) for opcode in (0x41, 0x93))
 
 
 def unmap(call: Call) -> Built:
@@ -159,19 +133,6 @@ def write_atomic16(call: Call) -> Built:
     # SBC-4 r22 5.48: ATOMIC BOUNDARY in bytes 10-11, TRANSFER LENGTH in bytes 12-13.
     cdb = struct.pack(">BBQHHxx", 0x9c, _protect("wrprotect", call), call.lba, call.get("boundary"), call.count)
     return Built(cdb, send=call.bytes)
-
-
-def write_and_verify12(call: Call) -> Built:
-    return Built(_place(0xae, _check("wrprotect", call), call), send=call.bytes)
-
-
-def verify12(call: Call) -> Built:
-    return _verify(0xaf, call)
-
-
-def xdwriteread10(call: Call) -> Built:
-    # SBC-3 5.48. It would need both directions at once; only data-out is sent here.
-    return Built(_place(0x53, _protect("wrprotect", call), call), send=call.bytes)
 
 
 def seek6(call: Call) -> Built:
