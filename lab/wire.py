@@ -28,7 +28,8 @@ Events, of the operation in progress: {"moved": <requests that disks completed>}
 ...]}: what user space wrote to /dev/kmsg; {"denied": [[us, folded text], ...]}: lines that the kernel did not say.
 A step inside another one is in its arguments (`step`, `steps`) as {WORD: arguments, "timeout_s": float,
 "must_succeed": whether rounds end when it fails}; what such steps saw is "parts": [observation] of a parallel, and
-"rounds": [{"first": n, "last": n, "parts": [observation]}] of a repeat, where rounds that were alike are told once.
+"rounds": [{"first": n, "last": n, "parts": [observation]}] of a repeat, where rounds that were alike are told once; of
+one with `fails_below` also "whole" (bool): no allocation failed in the last round.
 Any other observation is a flat dict. Keys that exist for every word: ok (bool), problem (str, when not ok), seconds
 (float).
 Keys by need: errno ("EIO"), status (int), sense (hex), data (hex of the answer, at most DATA_LIMIT bytes), fill (int:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from lab.cli import places
+from lab.coverage.unreachable import check_unreachable
 from lab.problems import Problems
 from lab.run.known import check_known
 from lab.scenario.library import Library, load_library
@@ -18,15 +19,19 @@ from lab.scenario.schema import json_schema
 
 def check(
     paths: Annotated[list[Path] | None, typer.Argument(metavar="FILE|FOLDER",
-                                                        help="None: the whole library and the known bugs.")] = None,
+                                                        help="None: the whole library, the known bugs and what is "
+                                                             "listed as unreachable.")] = None,
 ) -> None:
-    """Say everything that is wrong in scenario files and in known-bugs.yaml, with file:line:column. Exit 0 or 2."""
-    given = paths or [places.SCENARIOS, *([places.KNOWN_BUGS] if places.KNOWN_BUGS.exists() else [])]
+    """Say everything that is wrong in scenario files, known-bugs.yaml and unreachable.yaml, with file:line:column.
+    Exit 0 or 2."""
+    given = paths or [places.SCENARIOS, *(path for path in (places.KNOWN_BUGS, places.UNREACHABLE) if path.exists())]
     known = [path for path in given if path.name == places.KNOWN_BUGS.name]
+    listed = [path for path in given if path.name == places.UNREACHABLE.name]
     libraries = [load_library(path) if path.is_dir() else Library(path.parent, [load(path)])
-                 for path in given if path not in known]
+                 for path in given if path not in known + listed]
     problems = [problem for library in libraries for problem in library.problems]
     problems += [problem for path in known for problem in check_known(path, _names(libraries))]
+    problems += [problem for path in listed for problem in check_unreachable(path)]
     if problems:
         raise Problems(problems)
     print(f"no problems; {sum(len(library.runs) for library in libraries)} runs after matrix expansion")

@@ -16,6 +16,7 @@ from lab.cli.jobs import Manner, vm_jobs
 from lab.cli.report import report
 from lab.coverage import atlas, build, session
 from lab.coverage.report import summary
+from lab.coverage.unreachable import Entry, load_unreachable
 from lab.errors import LabError
 from lab.kernels.kernel import Kernel
 from lab.kernels.resolve import resolve
@@ -44,6 +45,7 @@ def coverage(
     """Run scenarios and say which lines, branches and functions of drivers/target they reach. Exit as for `lab run`."""
     chosen = options.selected(words or [])
     bugs = [] if no_known else options.known_bugs(known)
+    listed = load_unreachable(places.UNREACHABLE) if places.UNREACHABLE.exists() else []
     store = Store.default()
     found = resolve(kernel, store, named=places.KERNELS, say=say)
     built = build.build_of(found)
@@ -53,7 +55,7 @@ def coverage(
     point_latest(directory)
     finished, status = _conduct(directory, planned, jobs, bugs, strict_known=strict_known)
     if base is not None:
-        _report(base, found, finished, planned, store, each=each)
+        _report(base, found, finished, planned, store, each=each, listed=listed)
     raise typer.Exit(status)
 
 
@@ -79,14 +81,15 @@ def _conduct(directory: Path, planned: list[Job], width: int | None, bugs: list[
 
 
 def _report(base: session.Baseline, kernel: Kernel, finished: list[Result], planned: list[Job], store: Store, *,
-            each: bool) -> None:
+            each: bool, listed: list[Entry]) -> None:
     words = {job.plan.id: job.plan.word for job in planned}
     began = time.monotonic()
     say("reading the counters")
-    found = session.analyse(base, sorted(finished, key=lambda r: r.id), words, kernel.name, say, each=each)
+    found = session.analyse(base, sorted(finished, key=lambda r: r.id), words, kernel.name, say, each=each,
+                            unreachable=listed)
     for name in found.stale:
         say(f"{name} was changed after {kernel.name} was built: its lines are shown as they are now")
-    print(f"\n{summary(found.everything, found.runs)}")
+    print(f"\n{summary(found.everything, found.runs, found.can)}")
     print(f"\npages: {base.folder}/index.html\nwhat nothing reaches: {base.folder}/unreached.txt")
     kept = atlas.save(atlas.atlas_of(kernel, base.build, found.everything, found.runs, stale=found.stale,
                                      includers=build.includers(base.build)), store)

@@ -11,6 +11,7 @@ ROOT = Path(lab.__path__[0]).resolve().parent
 SCENARIOS = ROOT / "scenarios"
 KERNELS = ROOT / "kernels"
 KNOWN_BUGS = KERNELS / "known-bugs.yaml"
+UNREACHABLE = KERNELS / "unreachable.yaml"
 FINDINGS = ROOT / "docs/findings"
 RESULTS = ROOT / "results"
 

@@ -83,19 +83,29 @@ def _gcov(major: int) -> Path:
 
 
 def keep_notes(counters: Mapping[str, bytes], build: Build, folder: Path) -> dict[str, Path]:
-    """Copy the notes on each object that has counters below `folder`; object path (.gcda) -> its notes.
+    """Copy the notes on each object of the target below `folder`; object path (.gcda) -> its notes.
 
-    Copies, for the next build in the same place writes them anew. LabError: they are gone, or of another build.
+    Those too of modules that are not loaded yet. Copies, for the next build in the same place writes them anew.
+    LabError: they are gone, or of another build than the one that has these counters.
     """
     kept: dict[str, Path] = {}
-    for name, data in counters.items():
+    for name in [*counters, *_not_loaded(counters, build)]:
         notes = _notes(name, build)
-        if notes.read_bytes()[:12][_STAMP] != data[:12][_STAMP]:
+        if name in counters and notes.read_bytes()[:12][_STAMP] != counters[name][:12][_STAMP]:
             raise LabError(f"{notes} is not of the build that runs; build the kernel again (`{HOW}`)")
         kept[name] = folder / f"{len(kept)}-{notes.name}"
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(notes, kept[name])
     return kept
+
+
+def _not_loaded(counters: Mapping[str, bytes], build: Build) -> list[str]:
+    """Object paths (.gcda) of what was built of the target and loopback, and has no counters."""
+    home = next(iter(counters), "").rpartition("/drivers/target/")[0]
+    found = [path for pattern in ("*.gcno", "loopback/*.gcno") for path in
+             sorted((build.objects / "drivers/target").glob(pattern))]
+    names = [f"{home}/{path.relative_to(build.objects).with_suffix('.gcda')}" for path in found]
+    return [name for name in names if name not in counters]
 
 
 def _notes(name: str, build: Build) -> Path:

@@ -18,28 +18,30 @@ _DEADLINE_S = 3600.0  # a library of a thousand runs, on a busy host
 _SOURCES = ("drivers", "include", "arch")
 
 
-def measure(counters: Mapping[str, Path], notes: Mapping[str, Path], build: Build, out: Path) -> None:
+def measure(counters: Mapping[str, Path], notes: Mapping[str, Path], build: Build, out: Path, *,
+            whole: bool = False) -> None:
     """Counters (object path -> .gcda file) to lines, branches and functions of drivers/target: gcovr's JSON in `out`.
 
-    LabError: gcov cannot read them.
+    `whole`: also what has notes and no counters, as code that was not run. LabError: gcov cannot read them.
     """
     with tempfile.TemporaryDirectory(prefix="lab-coverage-") as name:
         work = Path(name)
-        for number, (object_path, file) in enumerate(sorted(counters.items())):
+        for number, object_path in enumerate(sorted({*counters, *(notes if whole else ())})):
             if object_path not in notes:
-                raise LabError(f"the kernel has counters of {object_path} that it had not when it booted; "
-                               "give a kernel with drivers/target built in")
-            _gcov(file, notes[object_path], Path(object_path).stem, build, work / str(number))
+                raise LabError(f"the kernel has counters of {object_path}, and there are no notes (.gcno) on it where "
+                               "it was built; build the kernel again")
+            _gcov(counters.get(object_path), notes[object_path], Path(object_path).stem, build, work / str(number))
         _gcovr(build, "--use-gcov-files", "--json", str(out), str(work), "--gcov-ignore-parse-errors",
                "negative_hits.warn_once_per_file", "--gcov-ignore-parse-errors",
                "suspicious_hits.warn_once_per_file")
 
 
-def _gcov(counters: Path, notes: Path, stem: str, build: Build, folder: Path) -> None:
+def _gcov(counters: Path | None, notes: Path, stem: str, build: Build, folder: Path) -> None:
     """gcov's text of one object, in a folder of its own: left to itself gcovr runs it in the source tree, where it
-    writes, and where two of them meet."""
+    writes, and where two of them meet. Without counters gcov takes it for not run."""
     folder.mkdir()
-    (folder / f"{stem}.gcda").symlink_to(counters.resolve())
+    if counters is not None:
+        (folder / f"{stem}.gcda").symlink_to(counters.resolve())
     (folder / f"{stem}.gcno").symlink_to(notes.resolve())
     links = [folder / name for name in _SOURCES]  # what was built inside the tree has relative names of its sources
     for link in links:
@@ -49,7 +51,7 @@ def _gcov(counters: Path, notes: Path, stem: str, build: Build, folder: Path) ->
     for link in links:
         link.unlink()
     if done.returncode != 0 or not any(folder.glob("*.gcov")):
-        raise LabError(f"{build.gcov.name} cannot read {counters}: {done.last_words()}")
+        raise LabError(f"{build.gcov.name} cannot read {counters or notes}: {done.last_words()}")
     for file in folder.glob("*.gcov"):
         _settle(file, build.tree)
 

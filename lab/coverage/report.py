@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lab.coverage.reach import FileReach, Reach, Share, ranges, share
+from lab.coverage.unreachable import Reachable
 
 _ID_WIDTH = 52
+_LOOP = "loopback/tcm_loop.c"
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,25 @@ def total(reach: Reach) -> Shares:
     return sum(map(shares, reach.values()), Shares(Share(0, 0), Share(0, 0), Share(0, 0)))
 
 
-def summary(everything: Reach, runs: Sequence[RunReach]) -> str:
-    """The table: each file, all of them, and each run with what only it reaches."""
+def summary(everything: Reach, runs: Sequence[RunReach], can: Reachable | None = None) -> str:
+    """The table: each file, all of them, what of that can be reached, and each run with what only it reaches."""
     rows = [(name.removeprefix("drivers/target/"), shares(file)) for name, file in sorted(everything.items())]
     lines = [f"{'drivers/target':<32}{'lines':>16}{'branches':>16}{'functions':>16}", "-" * 80]
     lines += [_row(name, of) for name, of in rows]
-    lines += ["-" * 80, _row("all", total(everything)), "", *_runs(runs)]
+    lines += ["-" * 80, _row("all", total(everything)), *_can(can), "", *_runs(runs)]
     return "\n".join(lines)
+
+
+def _can(can: Reachable | None) -> Iterator[str]:
+    """The same without what no scenario can reach, and where that list is wrong."""
+    if can is None:
+        return
+    yield _row("of what can be reached", total(can.reach))
+    loop = can.reach.get(f"drivers/target/{_LOOP}")
+    if loop is not None:
+        yield _row(f"  {_LOOP}", shares(loop))
+    yield from (f"listed as unreachable, and reached: {name}" for name in can.reached)
+    yield from (f"listed as unreachable, and not in this kernel: {name}" for name in can.gone)
 
 
 def _row(name: str, of: Shares) -> str:

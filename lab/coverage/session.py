@@ -15,6 +15,7 @@ from lab.coverage import gcovr, report
 from lab.coverage.build import HOW, Build, changed_since, keep_notes
 from lab.coverage.reach import Reach, load
 from lab.coverage.report import RunReach
+from lab.coverage.unreachable import Entry, Reachable, reachable
 from lab.errors import LabError
 from lab.machine.link import Link
 from lab.report.result import Result
@@ -64,22 +65,23 @@ def baseline(guests: Guests, build: Build, kernel: str, folder: Path, slowdown: 
 
 @dataclass(frozen=True)
 class Coverage:
-    """`everything`: all runs and the baseline."""
+    """`everything`: all runs and the baseline. `can`: that without what is listed as unreachable."""
 
     everything: Reach
+    can: Reachable
     runs: Sequence[RunReach]
     stale: Sequence[str]  # files whose source changed since the kernel was built
 
 
 def analyse(base: Baseline, results: Sequence[Result], words: Mapping[str, str], kernel: str,
-            say: Callable[[str], None], *, each: bool = False) -> Coverage:
+            say: Callable[[str], None], *, each: bool = False, unreachable: Sequence[Entry] = ()) -> Coverage:
     """Counters of all runs to the files of `base.folder`: runs/ID.json, index.html, cobertura.xml, summary.txt,
     unreached.txt, scenarios.json. `words`: run id -> what chooses it. LabError: gcov cannot read them."""
     (base.folder / "runs").mkdir(exist_ok=True)
     width = max(1, len(os.sched_getaffinity(0)))
     first = base.folder / "baseline.json"
     with ThreadPoolExecutor(width) as pool:
-        measured = pool.submit(gcovr.measure, base.counters, base.notes, base.build, first)
+        measured = pool.submit(gcovr.measure, base.counters, base.notes, base.build, first, whole=True)
         parts: list[Path | None] = []
         for part in pool.map(lambda result: _one(base, result, say), results):
             parts.append(part)
@@ -95,8 +97,17 @@ def analyse(base: Baseline, results: Sequence[Result], words: Mapping[str, str],
         if each:
             gcovr.render([part], base.build, part.with_suffix(""), part.stem)
         part.unlink()  # megabytes each; the counters themselves stay with their run
-    _write(base.folder, everything, runs)
-    return Coverage(everything, runs, changed_since(base.build, base.notes, list(everything)))
+    stale = changed_since(base.build, base.notes, list(everything))
+    can = reachable(everything, unreachable, lambda name: [] if name in stale else _text(base.build.tree / name))
+    _write(base.folder, everything, can, runs)
+    return Coverage(everything, can, runs, stale)
+
+
+def _text(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError:
+        return []
 
 
 def _one(base: Baseline, result: Result, say: Callable[[str], None]) -> Path | None:
@@ -116,7 +127,7 @@ def _one(base: Baseline, result: Result, say: Callable[[str], None]) -> Path | N
     return out
 
 
-def _write(folder: Path, everything: Reach, runs: Sequence[RunReach]) -> None:
-    (folder / "summary.txt").write_text(report.summary(everything, runs) + "\n")
-    (folder / "unreached.txt").write_text(report.unreached(everything))
+def _write(folder: Path, everything: Reach, can: Reachable, runs: Sequence[RunReach]) -> None:
+    (folder / "summary.txt").write_text(report.summary(everything, runs, can) + "\n")
+    (folder / "unreached.txt").write_text(report.unreached(can.reach))
     (folder / "scenarios.json").write_text(json.dumps(report.as_data(runs)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import Any
 
@@ -54,17 +55,23 @@ class _Worker:
 
 
 @driver("repeat")
-def repeat(session: Session, deadline: float, *, times: int, steps: list[Part]) -> Observation:
-    """Rounds, up to one with a step that had to succeed and did not."""
-    words, rounds = ", ".join(word_of(step) for step in steps), _Rounds()
-    for number in range(1, times + 1):
-        if session.stopping.is_set() or clock.now() > deadline:
-            raise Refused(f"only {number - 1} of {times} rounds were done in time", errno="ETIMEDOUT", **rounds.told())
-        kmsg.write(mark(session.token, f"round {number} of {words}", "begin"))
-        parts = _round(session, steps, deadline)
-        rounds.add(number, parts)
-        if _broken(steps, parts):
-            break
+def repeat(session: Session, deadline: float, *, times: int, steps: list[Part],
+           fails_below: str | None = None) -> Observation:
+    """Rounds, up to one with a step that had to succeed and did not, or up to one in which no allocation failed."""
+    words, rounds = ", ".join(word_of(step) for step in steps), _Rounds(fails_below is not None)
+    with session.allocations.below(fails_below) if fails_below else contextlib.nullcontext():
+        for number in range(1, times + 1):
+            if session.stopping.is_set() or clock.now() > deadline:
+                raise Refused(f"only {number - 1} of {times} rounds were done in time", errno="ETIMEDOUT",
+                              **rounds.told())
+            kmsg.write(mark(session.token, f"round {number} of {words}", "begin"))
+            if fails_below:
+                session.allocations.arm(number)
+            parts = _round(session, steps, deadline)
+            rounds.add(number, parts)
+            rounds.whole = fails_below is not None and not session.allocations.struck()
+            if rounds.whole or _broken(steps, parts):
+                break
     return {"ok": all(part["ok"] for entry in rounds.entries for part in entry["parts"]), **rounds.told()}
 
 
@@ -85,8 +92,10 @@ def _broken(steps: list[Part], parts: list[Observation]) -> bool:
 class _Rounds:
     """What the rounds saw; those that saw the same, one after the other, are one entry."""
 
-    def __init__(self) -> None:
+    def __init__(self, failing: bool) -> None:
         self.entries: list[dict[str, Any]] = []
+        self.whole = False  # no allocation failed in the last one
+        self._failing = failing
 
     def add(self, number: int, parts: list[Observation]) -> None:
         last = self.entries[-1] if self.entries else None
@@ -96,7 +105,7 @@ class _Rounds:
             self.entries.append({"first": number, "last": number, "parts": parts})
 
     def told(self) -> Observation:
-        return {"rounds": self.entries}
+        return {"rounds": self.entries, **({"whole": self.whole} if self._failing else {})}
 
 
 def _timeless(seen: Any) -> Any:

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab.guest import clock, configfs, disks, modules, program, suite_list
+from lab.guest import allocations, clock, configfs, disks, modules, program, suite_list
+from lab.guest.allocations import Allocations
 from lab.guest.backing import Maker
 from lab.guest.blockdev import Workshop
 from lab.guest.disks import Disk
@@ -56,6 +57,7 @@ class Session:
     accounts: dict[str, Any] = field(default_factory=dict)
     unload: list[str] = field(default_factory=list)
     faults: dict[tuple[str, str | None], Undo] = field(default_factory=dict)
+    allocations: Allocations = field(default_factory=Allocations)
     stopping: threading.Event = field(default_factory=threading.Event)
     configuration: Configuration = field(init=False)
 
@@ -77,7 +79,7 @@ class Session:
             backstore = Backstore(name, spec, f"core/{plugin(spec['type'])}_{number}/{name}")
             self.backstores[name] = backstore
             maker.make(backstore)
-        if reasons := lacking(self.scenario, self.backstores):
+        if reasons := [*lacking(self.scenario, self.backstores), *allocations.lacking(self.scenario)]:
             raise Skip(*reasons)
         for target in _targets(self.scenario, list(specs)):
             self.targets[target.name] = target

@@ -14,8 +14,8 @@ from lab.problems import Problems
 _Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.-]*$", max_length=64)]
 _Line = Annotated[StrictStr, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\n]*$")]
 
-KNOWN_BUGS = "known-bugs.yaml"
-"""The one file there that is no kernel (docs/known-bugs.md)."""
+NO_KERNELS = ("known-bugs.yaml", "unreachable.yaml")
+"""The files there that are no kernels (docs/known-bugs.md, docs/coverage.md)."""
 
 
 class _File(BaseModel):
@@ -41,7 +41,7 @@ class NamedKernel:
 
 def named_kernels(named: Path) -> list[NamedKernel]:
     """All of `named`/*.yaml, by name. Raises Problems (a UsageError) for the first file that is not right."""
-    return [load(path) for path in sorted(named.glob("*.yaml")) if path.name != KNOWN_BUGS]
+    return [load(path) for path in sorted(named.glob("*.yaml")) if path.name not in NO_KERNELS]
 
 
 def load(path: Path) -> NamedKernel:

@@ -14,7 +14,7 @@ from lab.kernels.identity import identity_of
 from lab.kernels.image import release_of
 from lab.kernels.kernel import Kernel
 from lab.kernels.module_build import build_modules
-from lab.kernels.named import KNOWN_BUGS, NamedKernel, load, named_kernels
+from lab.kernels.named import NO_KERNELS, NamedKernel, load, named_kernels
 from lab.kernels.sources import distribution_of, host_sources
 from lab.kernels.staging import Parts, stage
 from lab.kernels.store import Store, full_disk_explained, silent
@@ -165,7 +165,7 @@ def _safe(name: str) -> str:
 
 
 def _unknown(spec: str, named: Path | None) -> str:
-    names = [path.stem for path in sorted(named.glob("*.yaml")) if path.name != KNOWN_BUGS] if named else []
+    names = [path.stem for path in sorted(named.glob("*.yaml")) if path.name not in NO_KERNELS] if named else []
     near = difflib.get_close_matches(spec, [*names, *_STOCK], n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     have = f" ({', '.join(names)})" if names else ""

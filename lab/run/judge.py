@@ -55,13 +55,25 @@ def _of_group(step: Step, observed: dict[str, Any], slowdown: float) -> list[Che
 
 def _rounds(step: Step, observed: dict[str, Any], slowdown: float) -> list[Check]:
     """The checks that failed, with their round, and that no round is missing."""
-    entries, times = observed.get("rounds") or [], step.repeat.times if step.repeat is not None else 0
+    assert step.repeat is not None
+    entries, times = observed.get("rounds") or [], step.repeat.times
     wrong = [check for entry in entries
              for check in _parts(step, f"round {entry['first']}, ", entry["parts"], slowdown) if not check.ok]
     done = sum(entry["last"] - entry["first"] + 1 for entry in entries)
     if wrong:
         return wrong
+    if step.repeat.fails_below and (observed.get("whole") or done == times):
+        return [_whole(step, step.repeat.fails_below, entries, observed)]
     return [Check("rounds", str(times), f"{done}; {describe(observed)}" if done < times else str(done), done == times)]
+
+
+def _whole(step: Step, function: str, entries: list[Any], observed: dict[str, Any]) -> Check:
+    """That a round was reached in which no allocation failed, and that it then succeeds."""
+    what = f"a round in which no allocation below {function}() fails"
+    if not observed.get("whole"):
+        return Check(what, f"within {step.repeat.times if step.repeat else 0}", "none", False)
+    failed = [describe(part) for part in entries[-1]["parts"] if part.get("ok") is not True]
+    return Check(what, "success", failed[0] if failed else "success", not failed)
 
 
 def _parts(step: Step, where: str, parts: Any, slowdown: float) -> list[Check]:

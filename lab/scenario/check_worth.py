@@ -57,6 +57,8 @@ def _asserts(step: Step) -> bool:
         return True
     if step.account is not None and step.account.action == "end":
         return True
+    if step.repeat is not None and step.repeat.fails_below is not None:
+        return True  # all steps of its last round must succeed
     return step.word in ASSERTING or (step.fio is not None and _fio_verifies(step.fio))
 
 

@@ -14,6 +14,8 @@ _EXT4 = ("loop", "ext4")  # a file system on a loop device
 def config(scenario: Scenario) -> dict[str, str]:
     """The kernel options that a scenario asks for: name -> y, m, or nothing where either will do."""
     options = [*scenario.requires.config, *(option for kind in _faults(scenario) for option in kind.config)]
+    if any(step.repeat is not None and step.repeat.fails_below for step in walk(scenario.steps)):
+        options += [*FAULTS["failslab"].config, "CONFIG_FAULT_INJECTION_STACKTRACE_FILTER"]
     return dict(option.partition("=")[::2] for option in options)
 
 

@@ -62,12 +62,20 @@ class Parallel(Strict):
     steps: list[Step] = Field(min_length=2, max_length=16, description="what runs side by side, once each")
 
 
+FUNCTION = r"^[A-Za-z_]\w*$"
+FORMS[FUNCTION] = "the name of a function of the kernel"
+
+
 class Repeat(Strict):
     """Carry out steps several times, each round judged like the first. A failure names its round and ends the rounds.
     The step's `timeout` is for all rounds together."""
 
     times: int = Field(ge=1, le=1000, description="rounds")
     steps: list[Step] = Field(min_length=1, max_length=32, description="what a round is, one after the other")
+    fails_below: str | None = Field(None, pattern=FUNCTION, description=(
+        "a function of the kernel: in round N the Nth allocation fails that is made in it or in what it calls "
+        "(failslab). The first round in which none is left to fail is the last, and all its steps must succeed; "
+        "`times` must be more than these"))
 
 
 class Step(Strict):

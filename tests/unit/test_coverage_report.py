@@ -12,7 +12,7 @@ import pytest
 
 from lab.coverage import gcovr, report
 from lab.coverage.build import Build, build_of, changed_since, includers, keep_notes
-from lab.coverage.reach import Share, numbers, ranges
+from lab.coverage.reach import Share, load, numbers, ranges
 from lab.errors import LabError, UsageError
 from lab.kernels.kernel import Kernel
 from lab.run import counters
@@ -97,8 +97,24 @@ def test_notes_of_another_build_are_refused(toy: Toy, tmp_path: Path) -> None:
 
 def test_counters_without_notes_are_refused(toy: Toy, tmp_path: Path) -> None:
     found = counters.read(toy.build.tree.parent / "few")
-    with pytest.raises(LabError, match="had not when it booted"):
+    with pytest.raises(LabError, match="there are no notes"):
         gcovr.measure(found, {}, toy.build, tmp_path / "out.json")
+
+
+def test_a_module_that_was_never_loaded_counts_as_not_reached(toy: Toy, tmp_path: Path) -> None:
+    """Its notes are kept before it is loaded, for its counters come with a scenario."""
+    other = toy.build.tree / "drivers/target/other.c"
+    other.write_text("int other(int x)\n{\n\treturn x;\n}\n")
+    toy_target.compile_object(toy.build, other)
+    (name, file) = next(iter(counters.read(toy.build.tree.parent / "few").items()))
+    notes = keep_notes({name: file.read_bytes()}, toy.build, tmp_path / "notes")
+    assert [Path(path).name for path in notes] == ["toy.gcda", "other.gcda"]
+    gcovr.measure({name: file}, notes, toy.build, tmp_path / "whole.json", whole=True)
+    found = load(tmp_path / "whole.json")["drivers/target/other.c"]
+    assert [(f.name, f.reached) for f in found.functions] == [("other", False)]
+    gcovr.measure({name: file}, notes, toy.build, tmp_path / "run.json")
+    assert set(load(tmp_path / "run.json")) == {FILE, "drivers/target/toy.h"}
+    other.unlink()
 
 
 def test_damaged_counters_are_an_error_of_gcov(toy: Toy, tmp_path: Path) -> None:

@@ -135,6 +135,22 @@ def test_a_failure_names_its_round() -> None:
     assert told(step, {}) == ["rounds: expected 4, observed 0; failure without a reason"]
 
 
+def test_allocations_that_fail_one_after_the_other_must_come_to_an_end_that_succeeds() -> None:
+    step = {"repeat": {"times": 3, "fails_below": "f", "steps": [
+        {"configfs": {"mkdir": "x"}, "expect": {"any_of": [{"ok": True}, {"errno": "ENOMEM"}]}}]}}
+    lost, wrong = {"ok": False, "errno": "ENOMEM"}, {"ok": False, "errno": "EIO"}
+    rounds = [{"first": 1, "last": 1, "parts": [lost]}, {"first": 2, "last": 2, "parts": [GOOD]}]
+    assert told(step, {"rounds": rounds, "whole": True}) == []
+    what = "a round in which no allocation below f() fails: expected"
+    assert told(step, {"rounds": [*rounds, {"first": 3, "last": 3, "parts": [lost]}], "whole": True}) == [
+        f"{what} success, observed ENOMEM"]
+    assert told(step, {"rounds": [{"first": 1, "last": 3, "parts": [lost]}], "whole": False}) == [
+        f"{what} within 3, observed none"]
+    failed, = told(step, {"rounds": [{"first": 1, "last": 1, "parts": [wrong]}], "whole": False})
+    assert failed.startswith("round 1, ")
+    assert told(step, {"rounds": rounds, "whole": False, "errno": "ETIMEDOUT"})[0].startswith("rounds: expected 3")
+
+
 ACCOUNT = {"account": {"lun": "d", "action": "end"}}
 COUNTS = {"requests": 5, "completed": 5, "sent": 9, "commands": 9, "accepted": 4}
 

@@ -467,6 +467,9 @@ GROUP = "parallel: {steps: [{write: {lun: disk}}, {S}]}"
     (GROUP.replace("S", "read: {lun: disk, zero: 0}"), "unknown key 'zero'"),
     ("parallel: {steps: [{write: {lun: disk}}]}", "at least 2"),
     ("repeat: {times: 0, steps: [{write: {lun: disk}}]}", "at least 1"),
+    ("repeat: {times: 9, fails_below: 'a b', steps: [{write: {lun: disk}}]}",
+     "the name of a function of the kernel"),
+    ("repeat: {times: 9, fails_below: a_b, steps: [{write: {lun: disk}}]}", None),
     (GROUP.replace("S", "read: {lun: disk}") + "\n    expect: {took: {at_most: 5s}}", None),
     ("repeat: {times: 3, steps: [{" + GROUP.replace("S", "read: {lun: disk}") + "}]}", None),
 ])

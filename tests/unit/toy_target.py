@@ -97,6 +97,12 @@ def make(where: Path, *, inside: bool = False) -> Toy:
     return Toy(build, everything, runs, folder, kernel)
 
 
+def compile_object(build: Build, source: Path) -> None:
+    """A further object, with counters, beside the others."""
+    output = build.objects / source.relative_to(build.tree).with_suffix(".o")
+    _run("gcc", "--coverage", "-c", "-o", output, source, cwd=build.tree)
+
+
 def _run(*argv: str | Path, cwd: Path | None = None) -> None:
     # GCC's own environment must not move the counters.
     environment = {k: v for k, v in os.environ.items() if not k.startswith("GCOV_")}
