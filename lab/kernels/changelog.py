@@ -70,8 +70,12 @@ def parse(text: str) -> list[Entry]:
 
 
 def _changes(lines: Iterable[str]) -> Iterator[Change]:
-    """An item goes on in lines that are indented deeper than its mark; the address of a stable update is not one."""
+    """An item goes on in lines that are indented deeper than its mark; the address of a stable update is not one.
+
+    An update ends at the next item that is no deeper than its own: people write `*` among its patches as well.
+    """
     words: list[str] = []
+    heading = 1 << 30
     indent, upstream, own = 0, "", ""
     for line in [*lines, ""]:
         address, bullet = _UPSTREAM.search(line), _BULLET.match(line)
@@ -84,8 +88,8 @@ def _changes(lines: Iterable[str]) -> Iterator[Change]:
         if address:
             upstream = address["release"]
         elif bullet:
-            if bullet["mark"] == "*":
-                upstream = ""
+            if bullet["mark"] == "*" and len(bullet["indent"]) <= heading:
+                heading, upstream = len(bullet["indent"]), ""
             words, indent, own = [bullet["text"].strip()], len(bullet["indent"]), upstream
 
 

@@ -28,6 +28,7 @@ linux (6.12.7-1) trixie; urgency=medium
     - [arm64] scsi: target: iblock: Another one
     https://www.kernel.org/pub/linux/kernel/v6.x/ChangeLog-6.12.7
     - net: something else
+     * [armhf] net: as in 6.1.176-1, which has one such mark among its patches
     - scsi: target: tcm_loop: A third one
 
   [ A Second Maintainer ]
@@ -126,6 +127,8 @@ def test_a_damaged_kept_changelog_is_removed(tmp_path: Path) -> None:
 @pytest.mark.network
 @pytest.mark.parametrize("version, subject, upstream", [
     ("5.10.251-5", "scsi: target: Do not write NUL characters into ASCII configfs output", "5.10.248"),
+    ("6.1.176-1", "scsi: target: core: Fix integer overflow in UNMAP bounds check (CVE-2026-53021)",
+     "6.1.175"),
     ("6.12.69-1~bpo12+1", "scsi: target: tcm_loop: Fix segfault in tcm_loop_tpg_address_show()", "6.12.60"),
     ("7.3.4-1~bpo13+1", "", "")])
 def test_the_real_changelog(version: str, subject: str, upstream: str) -> None:
