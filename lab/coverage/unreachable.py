@@ -42,7 +42,8 @@ class Entry(BaseModel):
     functions: Annotated[list[Annotated[str, StringConstraints(pattern=_NAME)]], Field(min_length=1)]
     begins: _Expression | None = Field(None, description="only groups of lines of these functions: what their first "
                                                          "line matches")
-    ends: _Expression | None = Field(None, description="what the last line of a group matches; default: one line")
+    ends: _Expression | None = Field(None, description="what the last line of a group matches, which ends with the "
+                                                       "function at last; default: one line")
     reason: Annotated[str, StringConstraints(min_length=20, max_length=600)] = Field(description="with its source")
 
 
@@ -119,7 +120,7 @@ def _groups(entry: Entry, function: Function, file: FileReach, text_of: Callable
         line = lines[number - 1]
         if inside or re.search(entry.begins, line):
             inside.append(number)
-            if entry.ends is None or re.search(entry.ends, line):
+            if entry.ends is None or re.search(entry.ends, line) or number == function.last:
                 if group := own & frozenset(inside):
                     yield group
                 inside = []

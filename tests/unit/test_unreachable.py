@@ -46,6 +46,14 @@ def test_some_lines_of_a_function(toy: Toy) -> None:
     assert (before.total - after.total, before.reached, can.reached) == (1, after.reached, [])
 
 
+def test_a_group_ends_with_its_function(toy: Toy) -> None:
+    """Whose last lines may have no code."""
+    can = left(toy, functions=["never_called"], begins="int y", ends="no such text")
+    assert (can.reached, can.gone) == ([], [])
+    lost = set(toy.everything[FILE].lines) - set(can.reach[FILE].lines)
+    assert len(lost) >= 2 and max(lost) == max(f.last for f in toy.everything[FILE].functions if not f.reached)
+
+
 def test_where_the_list_is_wrong_is_said_and_counts(toy: Toy) -> None:
     can = left(toy, functions=["small", "renamed"])
     assert (can.reached, can.gone) == ([f"small() in {FILE}"], [f"renamed() in {FILE}"])
