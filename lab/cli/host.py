@@ -56,7 +56,7 @@ def ready(wanted: str | Kernel, store: Store, *, shape: Shape | None = None, say
         image = guest_image(store.images, lambda: store.lock("image", say=say), say)
         disk = None
         if kernel.modules:
-            disk = module_disk(kernel.modules, kernel.identity, store.images,
+            disk = module_disk(kernel.modules, kernel.config, kernel.identity, store.images,
                                lambda: store.lock("modules", say=say), say)
     cost = cost_of(kernel.config)
     if cost.checkers:

@@ -8,6 +8,8 @@ $b mount -t sysfs sysfs /sys
 $b mount -t devtmpfs devtmpfs /dev
 for d in /run /tmp /var /root /mnt; do $b mount -t tmpfs -o mode=755 tmpfs $d; done
 $b chmod 1777 /tmp
+# As udev makes them: bash reads <(...) from /dev/fd.
+$b ln -s /proc/self/fd /dev/fd; for n in 0:stdin 1:stdout 2:stderr; do $b ln -s "fd/${n%:*}" "/dev/${n#*:}"; done
 $b mkdir -p /dev/pts /dev/shm /run/sshd /run/lock /var/lib /var/target/pr /var/target/alua
 $b mount -t devpts devpts /dev/pts
 $b mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lab.guest import copies, fio_jobs, iscsi_test_cu
+from lab.guest import blktests, copies, fio_jobs, iscsi_test_cu
 from lab.guest.suite import TestSuite
 
-SUITES: dict[str, TestSuite] = {"iscsi-test-cu": iscsi_test_cu, "sg_dd": copies, "fio": fio_jobs}
+SUITES: dict[str, TestSuite] = {
+    "iscsi-test-cu": iscsi_test_cu, "sg_dd": copies, "fio": fio_jobs, "blktests": blktests}
 
 
 def missing(steps: list[dict[str, Any]]) -> Iterator[str]:

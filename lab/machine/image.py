@@ -21,6 +21,7 @@ from pathlib import Path
 import lab
 from lab import process
 from lab.errors import LabError, MissingTool
+from lab.machine import blktests
 from lab.machine.disk import make_ext4
 from lab.usage import used
 
@@ -48,7 +49,7 @@ GUEST_PYTHON = "/opt/python"
 FIO_ENGINES = "/usr/lib/x86_64-linux-gnu/fio"
 _UNWANTED = {"test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip", "site-packages", "dist-packages",
              "lib2to3", "pydoc_data", "distutils", "__pycache__", "venv", "xmlrpc", "curses", "dbm", "sqlite3"}
-_ROOT_DIRS = ("proc", "sys", "dev", "run", "tmp", "var", "etc", "root", "lib/modules", "newroot", "mnt",
+_ROOT_DIRS = ("proc", "sys", "dev", "run", "tmp", "var", "etc", "root", "lib/modules", "newroot", "mnt", "boot",
               "usr/bin", "usr/sbin")
 _ETC = {"passwd": "root:x:0:0:root:/root:/bin/sh\nsshd:x:100:65534::/run/sshd:/usr/sbin/nologin\n",
         "group": "root:x:0:\ndisk:x:6:\nnogroup:x:65534:\n", "shells": "/bin/sh\n", "fstab": "", "mtab": "",
@@ -94,7 +95,7 @@ def _remembered(images: Path) -> Image | None:
 def _make(images: Path) -> Image:
     files = dict(sorted(_contents()))
     sources = {str(f): _stamp(f) for f in {*files.values(), *_watched_directories()}}
-    recipe = [sources, sorted(map(str, files)), _ETC, LINKS, GUEST_PYTHON]
+    recipe = [sources, sorted(map(str, files)), _ETC, LINKS, _ROOT_DIRS, GUEST_PYTHON]
     identity = hashlib.sha256(json.dumps(recipe).encode()).hexdigest()
     path = images / f"guest-{identity[:16]}.ext4"
     images.mkdir(parents=True, exist_ok=True)
@@ -111,8 +112,9 @@ def _make(images: Path) -> Image:
 
 
 def _python_tag() -> str:
-    """One manifest for each Python and each checkout of the lab that share a store."""
-    return hashlib.sha256(f"{sys.base_prefix} {sys.version} {lab.__path__[0]}".encode()).hexdigest()[:12]
+    """One manifest for each Python, each checkout of the lab and each one of blktests that share a store."""
+    words = f"{sys.base_prefix} {sys.version} {lab.__path__[0]} {blktests.checkout() or ''}"
+    return hashlib.sha256(words.strip().encode()).hexdigest()[:12]
 
 
 def _stamp(path: Path) -> list[int]:
@@ -128,7 +130,7 @@ def _contents() -> Iterator[tuple[str, Path]]:
     stdlib = Path(sysconfig.get_path("stdlib", vars={"installed_base": sys.base_prefix, "base": sys.base_prefix}))
     library = list(_tree(stdlib))
     engines = list(Path(FIO_ENGINES).glob("fio-libaio.so"))
-    binaries = [*programs, python, *engines, *(f for _, f in library if f.suffix == ".so")]
+    binaries = [*programs, python, *engines, *(f for _, f in library if f.suffix == ".so"), *blktests.built()]
     for file in {*programs, *engines}:
         yield str(file), file
     yield f"{GUEST_PYTHON}/bin/python3", python
@@ -137,11 +139,12 @@ def _contents() -> Iterator[tuple[str, Path]]:
         # A Python outside /usr finds its libpython by a path that the guest may have covered.
         yield str(file) if file.parts[1] in ("lib", "lib64", "usr") else f"{GUEST_PYTHON}/lib/{file.name}", file
     yield from _guest_code()
+    yield from blktests.files()
 
 
 def _optional() -> list[Path]:
     """The optional programs that this host has."""
-    found = []
+    found = blktests.programs()
     for tool, package in OPTIONAL_TOOLS.items():
         with contextlib.suppress(MissingTool):
             found.append(process.find(tool, package))
@@ -161,7 +164,7 @@ def _guest_code() -> Iterator[tuple[str, Path]]:
 def _watched_directories() -> list[Path]:
     """A new file in one of these must make a new image too."""
     source = Path(lab.__path__[0])
-    return [source / "guest", source / "t10"]
+    return [source / "guest", source / "t10", *blktests.folders()]
 
 
 def _tree(stdlib: Path) -> Iterator[tuple[str, Path]]:

@@ -39,9 +39,10 @@ class Deviation(Strict):
         return [self.ends] if isinstance(self.ends, str) else self.ends
 
 
-SuiteName = Literal["iscsi-test-cu", "sg_dd", "fio"]
+SuiteName = Literal["iscsi-test-cu", "sg_dd", "fio", "blktests"]
 # What each suite must have beside its LUN; keys that are others' are refused.
-_OF = {"iscsi-test-cu": ("tests",), "sg_dd": ("destination", "copies"), "fio": ("jobs",)}
+_OF = {"iscsi-test-cu": ("tests",), "sg_dd": ("destination", "copies"), "fio": ("jobs",),
+       "blktests": ("tests",)}
 
 
 class Suite(Strict):

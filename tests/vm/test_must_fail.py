@@ -38,7 +38,8 @@ FAILURES = {
     "taken-value": "'0' to {disk}/attrib/emulate_caw EINVAL, observed taken, and the text changed",
     "unexpected-success": "expected errno ENODEV, observed success",
 }
-SKIPS = {"no-such-attribute": "emulate_no_such_thing", "no-such-file": "no core/rd_mcp_0/disk/no_such_file",
+SKIPS = {"no-blktests": "name a checkout of it by BLKTESTS=/path",
+         "no-such-attribute": "emulate_no_such_thing", "no-such-file": "no core/rd_mcp_0/disk/no_such_file",
          "no-such-fault": "scsi_debug has no no_such_error",
          "no-such-parameter": "scsi_debug has no parameter no_such_parameter"}
 
