@@ -42,7 +42,10 @@ def test_every_word_has_a_driver_with_the_fields_of_its_type() -> None:
     for word, driver in DRIVERS.items():
         kind = steps.Step.model_fields[word].annotation.__args__[0]
         names = {field.alias or name for name, field in kind.model_fields.items()}
-        assert names == set(inspect.signature(driver).parameters) - {"session", "deadline"}, word
+        parameters = inspect.signature(driver).parameters
+        taken = {name for name, one in parameters.items() if one.kind is not one.VAR_KEYWORD} - {"session", "deadline"}
+        # `**given`: what only one suite reads is handed on to its module.
+        assert taken == names if len(taken) + 2 == len(parameters) else taken < names, word
 
 
 def test_modules_agree_with_the_host() -> None:
