@@ -35,7 +35,9 @@ def test_the_base_flavor_runs_the_whole_library(lab: Lab) -> None:
     assert ran.status == 0, ran.said
     results = ran.all_results()
     skipped = {r["id"]: [reason["text"] for reason in r["reasons"]] for r in results if r["outcome"] == "skip"}
-    assert len(skipped) < len(results) / 20, skipped
+    # Errors to order are the flavors fault's and coverage's.
+    ordered = {name for name, texts in skipped.items() if any("CONFIG_FAULT_INJECTION" in text for text in texts)}
+    assert len(skipped.keys() - ordered) < len(results) / 20, skipped
     assert all(re.search("CONFIG_|built in|module|kernel", text) for texts in skipped.values() for text in texts)
 
 
