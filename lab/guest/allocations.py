@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.guest import clock, configfs
+from lab.guest.injection import wherever
 from lab.guest.observation import Refused
 from lab.guest.settings import change
 
@@ -48,24 +49,12 @@ def extent(function: str, symbols: Path = SYMBOLS) -> tuple[int, int]:
 def lacking(scenario: dict[str, Any], symbols: Path = SYMBOLS) -> list[str]:
     """Why allocations cannot be made to fail where a scenario wants it."""
     reasons = []
-    for function in dict.fromkeys(_functions(scenario.get("steps"))):
+    for function in dict.fromkeys(wherever(scenario.get("steps"), "fails_below")):
         try:
             extent(function, symbols)
         except (Refused, OSError) as error:
             reasons.append(str(error))
     return reasons
-
-
-def _functions(steps: Any) -> Iterator[str]:
-    if isinstance(steps, list):
-        for step in steps:
-            yield from _functions(step)
-    elif isinstance(steps, dict):
-        for word, value in steps.items():
-            if word == "fails_below" and isinstance(value, str):
-                yield value
-            else:
-                yield from _functions(value)
 
 
 class Allocations:

@@ -55,7 +55,7 @@ def fault(*names: str, lacks: Callable[[Order], str | None] = lambda order: None
 def lacking(scenario: dict[str, Any], backstores: dict[str, Backstore]) -> list[str]:
     """Why faults that the scenario injects anywhere cannot be had in this kernel; each reason once."""
     reasons = []
-    for options in _injected(scenario.get("steps")):
+    for options in wherever(scenario.get("steps"), "inject"):
         given = {key: value for key, value in options.items() if value not in (None, {})}
         name, on = given.pop("fault"), given.pop("on", None)
         if on is None or on in backstores:
@@ -63,13 +63,14 @@ def lacking(scenario: dict[str, Any], backstores: dict[str, Backstore]) -> list[
     return list(dict.fromkeys(reason for reason in reasons if reason))
 
 
-def _injected(steps: Any) -> Iterator[dict[str, Any]]:
+def wherever(steps: Any, word: str) -> Iterator[Any]:
+    """What stands at this word in steps as they came, also in those inside others."""
     if isinstance(steps, list):
         for step in steps:
-            yield from _injected(step)
+            yield from wherever(step, word)
     elif isinstance(steps, dict):
-        for word, value in steps.items():
-            if word == "inject" and isinstance(value, dict):
+        for key, value in steps.items():
+            if key != word:
+                yield from wherever(value, word)
+            elif value is not None:
                 yield value
-            else:
-                yield from _injected(value)
