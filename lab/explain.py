@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from lab.document import KeyPath
-from lab.problems import listed, nearest
+from lab.document import Document, KeyPath
+from lab.problems import Problem, listed, nearest
+
+Model = TypeVar("Model", bound=BaseModel)
 
 _KINDS = {
     "int_type": "a whole number", "int_from_float": "a whole number", "float_type": "a number",
@@ -32,6 +34,18 @@ class Fault:
     suggestion: str | None = None
     key: bool = False
     rule: bool = False  # a rule of the whole mapping there, which an empty key in it may have broken
+
+
+def validated(document: Document, model: type[Model], forms: Mapping[str, str]) -> tuple[Model | None, list[Problem]]:
+    """A document as a model, None when it is not one; and everything that is wrong in it, at its place."""
+    if document.root is None:
+        return None, document.problems
+    try:
+        return model.model_validate(document.value), list(document.problems)
+    except ValidationError as error:
+        faults = faults_of(error, document.value, model, forms)
+        return None, [*document.problems,
+                      *(document.problem(f.path, f.message, f.suggestion, key=f.key) for f in faults)]
 
 
 def faults_of(error: ValidationError, value: Any, model: type[BaseModel], forms: Mapping[str, str]) -> list[Fault]:

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from lab.coverage.reach import FileReach, Function, Reach
 from lab.document import Document, examine
-from lab.explain import faults_of
+from lab.explain import validated
 from lab.problems import Problem, Problems
 
 
@@ -69,14 +69,8 @@ def check_unreachable(path: Path) -> list[Problem]:
 
 
 def _read(document: Document) -> tuple[list[Entry], list[Problem]]:
-    if document.root is None:
-        return [], document.problems
-    value, problems = document.value, list(document.problems)
-    try:
-        return _File.model_validate(value).unreachable, problems
-    except ValidationError as error:
-        faults = faults_of(error, value, _File, _FORMS)
-        return [], problems + [document.problem(f.path, f.message, f.suggestion, key=f.key) for f in faults]
+    file, problems = validated(document, _File, _FORMS)
+    return file.unreachable if file is not None else [], problems
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, Field, StringConstraints
 
 from lab.document import Document, examine
-from lab.explain import faults_of
+from lab.explain import validated
 from lab.problems import Problem, Problems, nearest
 from lab.report.result import Known, Outcome, Reason, Result, worst
 from lab.run.releases import Release, is_kernels, parse_kernels, parse_release
@@ -93,14 +93,8 @@ def check_known(path: Path, scenarios: Iterable[str]) -> list[Problem]:
 
 
 def _read(document: Document) -> tuple[list[KnownBug], list[Problem]]:
-    if document.root is None:
-        return [], document.problems
-    root, problems = document.value, list(document.problems)
-    try:
-        return _File.model_validate(root).bugs, problems
-    except ValidationError as error:
-        faults = faults_of(error, root, _File, _FORMS)
-        return [], problems + [document.problem(f.path, f.message, f.suggestion, key=f.key) for f in faults]
+    file, problems = validated(document, _File, _FORMS)
+    return file.bugs if file is not None else [], problems
 
 
 def _listed(value: str | list[str]) -> list[str]:

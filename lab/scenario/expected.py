@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from lab.document import examine
-from lab.explain import faults_of
+from lab.explain import validated
 from lab.problems import Problem
 from lab.scenario.base import FORMS
 from lab.scenario.luns import luns, resolve
@@ -55,15 +53,9 @@ class Lists:
     def _load(self, name: str) -> ExpectedFile | None:
         document = examine(self.folder / name)
         self.raw += document.raw
-        self.problems += document.problems
-        if document.root is None:
-            return None
-        try:
-            return ExpectedFile.model_validate(document.value)
-        except ValidationError as error:
-            faults = faults_of(error, document.value, ExpectedFile, FORMS)
-            self.problems += [document.problem(f.path, f.message, f.suggestion, key=f.key) for f in faults]
-            return None
+        listed, problems = validated(document, ExpectedFile, FORMS)
+        self.problems += problems
+        return listed
 
 
 def _suite(step: Step) -> Suite | None:
