@@ -117,7 +117,7 @@ def _mode_pages(data: bytes, at: int, end: int) -> Fields:
 
 
 def _block_descriptor(data: bytes, at: int, length: int, *, long: bool) -> Fields:
-    """The first short or long LBA mode parameter block descriptor, SBC-4 6.4.2; one that was cut off is left out."""
+    """The first short or long LBA mode parameter block descriptor, SBC-3 6.4.2; one that was cut off is left out."""
     fields: Fields = {"descriptor_length": length, "longlba": int(long)}
     if long and 16 <= length <= len(data) - at:
         fields |= {"number_of_blocks": number(data, at, 8), "block_size": number(data, at + 12, 4)}
