@@ -17,6 +17,7 @@ from lab.kernels.kernel import Kernel
 from lab.kernels.resolve import resolve
 from lab.kernels.store import Store, full_disk_explained
 from lab.machine.accel import accelerator
+from lab.machine.blktests import checkout
 from lab.machine.image import guest_image
 from lab.machine.modules import module_disk
 from lab.machine.plan import Shape, qemu_version
@@ -78,9 +79,9 @@ def ready(wanted: str | Kernel, store: Store, *, shape: Shape | None = None, say
 
 def environment(accelerator: str, slowdown: float, *, machine: str = "qemu") -> Environment:
     """What results depend on, on this host; a machine by SSH has no QEMU of ours."""
-    qemu = qemu_version() if machine == "qemu" else "none"
+    qemu, carried = (qemu_version(), checkout()) if machine == "qemu" else ("none", None)
     return Environment(accelerator, slowdown, qemu, metadata.version("virtme-ng"),
-                       metadata.version("lio-lab"), machine)
+                       metadata.version("lio-lab"), machine, str(carried or ""))
 
 
 def default_width(memory_mib: int = 512) -> int:

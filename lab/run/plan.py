@@ -39,6 +39,7 @@ class Environment:
     virtme_ng: str
     lab: str
     machine: str = "qemu"  # or ssh://user@host
+    blktests: str = ""  # the checkout that its guests carry
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ class RunPlan:
         where = "" if self.environment.machine == "qemu" else f" --machine {self.environment.machine}"
         kernel = f" -k {_quoted(self.kernel.spec)}" if self.environment.machine == "qemu" else ""
         fresh = " --fresh-boot" if self.fresh_boot else ""
-        return f".venv/bin/lab run {_quoted(self.word)}{kernel}{where} --seed {self.seed}{fresh}"
+        carried = f"BLKTESTS={_quoted(self.environment.blktests)} " if self.environment.blktests else ""
+        return f"{carried}.venv/bin/lab run {_quoted(self.word)}{kernel}{where} --seed {self.seed}{fresh}"
 
     def save(self, directory: Path) -> None:
         """Write plan.json. OSError when the disk is full."""

@@ -80,3 +80,11 @@ def test_a_word_for_the_shell_is_quoted(tmp_path: Path) -> None:
     word = "it's [a=1]; rm -rf $HOME"
     said = os.popen("printf '%s|' " + replace(plan(), word=word).repeat_command()).read().split("|")
     assert said[2] == word
+
+
+def test_a_run_with_blktests_is_repeated_with_it() -> None:
+    from dataclasses import replace
+
+    one = plan("p")
+    carried = replace(one, environment=replace(one.environment, blktests="/srv/blk tests"))
+    assert carried.repeat_command() == "BLKTESTS='/srv/blk tests' .venv/bin/lab run p -k k --seed 1"
