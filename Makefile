@@ -6,8 +6,8 @@ SCENARIO ?=
 MUTANT ?=
 ARGS ?=
 PYTEST := .venv/bin/python -m pytest
-# Two at a time, a file's tests in their order: most tests leave a core idle.
-AT_ONCE := -n 2 --dist loadfile
+# Two at a time, a file's tests in their order: most tests leave a core idle. The files in the order of tests/conftest.py.
+AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup test-kernel test check test-all test-mutants nightly bisect bench doctor clean
 .DEFAULT_GOAL := help

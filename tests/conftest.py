@@ -15,6 +15,11 @@ from lab.machine.vm import Engine
 from tests.command import Lab, assert_no_qemu
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Longest first, or one worker would be left with the whole library when the other has nothing to do any more."""
+    items.sort(key=lambda item: (item.get_closest_marker("longest") is None, item.get_closest_marker("vm") is None))
+
+
 @pytest.fixture(scope="session")
 def kernel_spec() -> str:
     """The kernel of all tests on machines: $LAB_TEST_KERNEL, else the one of `make test-kernel`."""

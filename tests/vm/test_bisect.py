@@ -14,7 +14,7 @@ from lab.git import Git
 from tests.command import Lab, Ran
 from tests.planted import Planted, planted
 
-pytestmark = [pytest.mark.vm, pytest.mark.network]
+pytestmark = [pytest.mark.vm, pytest.mark.network, pytest.mark.longest]
 DEADLINE_S = 1800.0
 
 

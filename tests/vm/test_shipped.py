@@ -19,7 +19,7 @@ from lab.kernels.resolve import default_spec
 from tests.command import Lab, Ran
 from tests.junit_schema import errors_of
 
-pytestmark = pytest.mark.vm
+pytestmark = [pytest.mark.vm, pytest.mark.longest]
 LOOPS_PER_CORE = 2
 # What Debian 12's kernel lacks: REPORT SUPPORTED OPERATION CODES, dm-flakey's error_reads, scsi_debug's error file,
 # allocations that can be made to fail, the files of /proc/scsi.
@@ -65,7 +65,7 @@ def test_a_busy_host(lab: Lab) -> None:
     """What waits for aborts, resets and hangs. Without seconds for which the host kept guests from running it shows
     nothing."""
     with busy_host():
-        ran = lab("run", "smoke", *TIMED, timeout_s=1500)
+        ran = lab("run", *TIMED, timeout_s=1500)
     assert ran.wrong() == [] and ran.status == 0, ran.said
     lines = (line for file in ran.session.glob("*/*/events.jsonl") for line in file.read_text().splitlines())
     steps = [e for e in map(json.loads, lines) if e["kind"] == "step-end"]
