@@ -49,6 +49,12 @@ def built_in(name: str) -> bool:
     return present(name) and not removable(name)
 
 
+def parameter(module: str, name: str) -> Path | None:
+    """Its file; None where the module is not there, has no such parameter, or shows it to nobody."""
+    file = _SYS / module.replace("-", "_") / "parameters" / name
+    return file if file.exists() else None
+
+
 def load(name: str, parameters: Mapping[str, object] | Sequence[str] = (), *, deadline: float) -> str | None:
     """Load a module with its parameters; None, or why it cannot be had."""
     if isinstance(parameters, Mapping):

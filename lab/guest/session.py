@@ -125,6 +125,9 @@ class Session:
         reasons += _config_reasons(requires.get("config", ()))
         reasons += [f"program {tool} is not in the guest" for tool in requires.get("tools", ())
                     if program.which(tool) is None]
+        reasons += [f"module {module} has no parameter {parameter}" for module, _, parameter in
+                    (text.partition(".") for text in requires.get("parameters", ()))
+                    if modules.parameter(module, parameter) is None]
         reasons += suite_list.missing(self.scenario.get("steps") or [])
         if not reasons and not self.root.is_dir():
             reasons.append(f"{self.root} is not there: configfs is not mounted or CONFIG_TARGET_CORE is off")

@@ -13,6 +13,8 @@ WWN = r"^(naa|fc|iqn)\.[^\s/]+$"
 CONFIG = r"^CONFIG_[A-Z0-9_]+(=[ym])?$"
 PARAMETER = r"^[a-z_]+$"
 FORMS[PARAMETER] = "a parameter of small letters and _"
+MODULE_PARAMETER = r"^[a-z0-9_]+\.[A-Za-z0-9_]+$"
+FORMS[MODULE_PARAMETER] = "a module's parameter, such as tcm_loop.can_queue"
 FORMS[WWN] = "a name that begins with naa., fc. or iqn., without spaces and slashes"
 FORMS[CONFIG] = "a kernel option such as CONFIG_TCM_FC, or CONFIG_TCM_FC=m"
 
@@ -91,5 +93,7 @@ class Requires(Strict):
     config: list[Annotated[str, Field(pattern=CONFIG)]] = Field(
         default_factory=list, description="options that must be on: CONFIG_X, or CONFIG_X=m where only that will do")
     tools: list[Argument] = Field(default_factory=list, description="programs in the guest")
+    parameters: list[Annotated[str, Field(pattern=MODULE_PARAMETER)]] = Field(
+        default_factory=list, description="parameters of modules, MODULE.PARAMETER, that are in /sys/module")
     configfs: list[Annotated[Argument, Field(min_length=1)]] = Field(
         default_factory=list, description="files that are there once all is made, each a path as in `configfs`")
