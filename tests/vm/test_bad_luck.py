@@ -183,9 +183,7 @@ def test_text_that_looks_like_the_kernels_in_every_way_would_count_but_for_the_g
 def test_skips_name_every_reason(ran: Ran) -> None:
     case = case_of(ran, "needs-module")
     said = " ".join(skipped.attrib["message"] for skipped in case.iter("skipped"))
-    assert all(word in said for word in ("no_such_module", "nor_this_one", "CONFIG_NO_SUCH_OPTION",
-                                       "module tcm_loop has no parameter no_such_limit"))
-    assert "can_queue" not in said
+    assert all(word in said for word in ("no_such_module", "nor_this_one", "CONFIG_NO_SUCH_OPTION"))
     assert reasons(ran, "skip[tool=no_such_tool]") == ["program no_such_tool is not in the guest"]
 
 

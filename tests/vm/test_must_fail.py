@@ -40,6 +40,7 @@ FAILURES = {
 }
 SKIPS = {"no-blktests": "name a checkout of it by BLKTESTS=/path",
          "no-such-attribute": "emulate_no_such_thing", "no-such-file": "no core/rd_mcp_0/disk/no_such_file",
+         "no-module-parameter": "module tcm_loop has no parameter no_such_limit",
          "no-such-fault": "scsi_debug has no no_such_error",
          "no-such-parameter": "scsi_debug has no parameter no_such_parameter"}
 
