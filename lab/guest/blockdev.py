@@ -111,7 +111,7 @@ class Workshop:
                                   "add_host": 0, **parameters})
         configfs.write(_DEBUG / "add_host", str(len(specs)))
         # An unknown parameter is ignored by the kernel, which only says so in its log.
-        if unknown := [name for name in parameters if not Path("/sys/module/scsi_debug/parameters", name).exists()]:
+        if unknown := [name for name in parameters if not modules.has_parameter("scsi_debug", name)]:
             raise Skip(f"this kernel's scsi_debug has no parameter {unknown[0]}")
         self._debug = [f"/dev/{name}" for name in wait(lambda: _debug_disks(len(specs)), self.deadline,
                                                         "the disks of scsi_debug")]

@@ -49,10 +49,9 @@ def built_in(name: str) -> bool:
     return present(name) and not removable(name)
 
 
-def parameter(module: str, name: str) -> Path | None:
-    """Its file; None where the module is not there, has no such parameter, or shows it to nobody."""
-    file = _SYS / module.replace("-", "_") / "parameters" / name
-    return file if file.exists() else None
+def has_parameter(module: str, name: str) -> bool:
+    """Whether the module is there with a parameter of this name that it shows."""
+    return (_SYS / module.replace("-", "_") / "parameters" / name).exists()
 
 
 def load(name: str, parameters: Mapping[str, object] | Sequence[str] = (), *, deadline: float) -> str | None:

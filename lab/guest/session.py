@@ -127,7 +127,7 @@ class Session:
                     if program.which(tool) is None]
         reasons += [f"module {module} has no parameter {parameter}" for module, _, parameter in
                     (text.partition(".") for text in requires.get("parameters", ()))
-                    if modules.parameter(module, parameter) is None]
+                    if not modules.has_parameter(module, parameter)]
         reasons += suite_list.missing(self.scenario.get("steps") or [])
         if not reasons and not self.root.is_dir():
             reasons.append(f"{self.root} is not there: configfs is not mounted or CONFIG_TARGET_CORE is off")
