@@ -23,7 +23,7 @@ _DUMP_S = 120.0
 _STACK_WORDS = 96
 _ANSWERS_BYTES = 16 << 20
 _QUIET_S, _LOUD_S = 1.0, 8.0  # a report is over when the console was still for so long; how long one may take
-_NMI_WORDS_S = 3.0  # for the kernel to print what the NMI finds
+_NMI_WORDS_S = 10.0  # for the kernel to print what the NMI finds, also on a busy host; ends with the guest
 
 
 def ask_by_keyboard(qmp: Qmp, console: Path, watch: Watch) -> str:
