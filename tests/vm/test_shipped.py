@@ -22,8 +22,9 @@ from tests.junit_schema import errors_of
 pytestmark = [pytest.mark.vm, pytest.mark.longest]
 LOOPS_PER_CORE = 2
 # What Debian 12's kernel lacks: REPORT SUPPORTED OPERATION CODES, dm-flakey's error_reads, scsi_debug's error file,
-# allocations that can be made to fail, the files of /proc/scsi.
-LACKING = ("operation-codes", "flakey-error-reads", "pscsi-disk-errors", "allocations-*", "scsi-host-proc")
+# allocations that can be made to fail, the files of /proc/scsi, scsi_debug's atomic writes.
+LACKING = ("operation-codes", "flakey-error-reads", "pscsi-disk-errors", "allocations-*", "scsi-host-proc",
+           "write-atomic")
 TIMED = ("abort-after-timeout", "own-reset", "reset-under-io", "tcmu-slow", "two-resetters", "unlink-during-abort")
 
 
