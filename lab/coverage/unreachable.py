@@ -105,19 +105,26 @@ def reachable(everything: Reach, entries: Iterable[Entry], text_of: Callable[[st
 def _groups(entry: Entry, function: Function, file: FileReach, text_of: Callable[[str], Sequence[str]],
             ) -> Iterator[frozenset[int]]:
     """Numbers of the lines with code that an entry means, in groups that run or do not run as one."""
-    own = frozenset(n for n in file.lines if function.first <= n <= function.last)
+    lines, inside = text_of(entry.file), list[int]()
+    final = _end(function, lines)
+    own = frozenset(n for n in file.lines if function.first <= n <= final)
     if entry.begins is None:
         yield own
         return
-    lines, inside = text_of(entry.file), list[int]()
-    for number in range(function.first, min(function.last, len(lines)) + 1):
+    for number in range(function.first, min(final, len(lines)) + 1):
         line = lines[number - 1]
         if inside or re.search(entry.begins, line):
             inside.append(number)
-            if entry.ends is None or re.search(entry.ends, line) or number == function.last:
+            if entry.ends is None or re.search(entry.ends, line) or number == final:
                 if group := own & frozenset(inside):
                     yield group
                 inside = []
+
+
+def _end(function: Function, lines: Sequence[str]) -> int:
+    """Its last line: gcov counts an inlined function behind it as a part of it, so the brace that closes it decides."""
+    own = range(function.first, min(function.last, len(lines)) + 1)
+    return next((number for number in own if lines[number - 1].startswith("}")), function.last)
 
 
 def _ran(file: FileReach, group: frozenset[int]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,16 +76,12 @@ def test_tokens_cannot_be_guessed() -> None:
 
 
 def test_a_word_for_the_shell_is_quoted(tmp_path: Path) -> None:
-    from dataclasses import replace
-
     word = "it's [a=1]; rm -rf $HOME"
     said = os.popen("printf '%s|' " + replace(plan(), word=word).repeat_command()).read().split("|")
     assert said[2] == word
 
 
 def test_a_run_with_blktests_is_repeated_with_it() -> None:
-    from dataclasses import replace
-
     one = plan("p")
     carried = replace(one, environment=replace(one.environment, blktests="/srv/blk tests"))
     assert carried.repeat_command() == "BLKTESTS='/srv/blk tests' .venv/bin/lab run p -k k --seed 1"

@@ -8,7 +8,7 @@ import pytest
 
 from lab.cli import places
 from lab.coverage import report
-from lab.coverage.reach import Share
+from lab.coverage.reach import FileReach, Function, Share
 from lab.coverage.unreachable import Entry, Reachable, check_unreachable, load_unreachable, reachable
 from lab.problems import Problems
 from tests.unit import toy_target
@@ -52,6 +52,16 @@ def test_a_group_ends_with_its_function(toy: Toy) -> None:
     assert (can.reached, can.gone) == ([], [])
     lost = set(toy.everything[FILE].lines) - set(can.reach[FILE].lines)
     assert len(lost) >= 2 and max(lost) == max(f.last for f in toy.everything[FILE].functions if not f.reached)
+
+
+def test_a_function_ends_with_its_brace() -> None:
+    """gcov has the lines of inlined(), which runs, as the last ones of the function before it."""
+    text = ["static int listed(int x)", "{", "\treturn x;", "}", "",
+            "static int inlined(int x)", "{", "\treturn x + 1;", "}"]
+    file = FileReach({1: False, 3: False, 4: False, 8: True, 9: True}, {}, (Function("listed", 1, 9, False),))
+    can = reachable({FILE: file}, [Entry(file=FILE, functions=["listed"], reason=WHY)], lambda _: text)
+    assert (can.reached, can.gone) == ([], [])
+    assert (set(can.reach[FILE].lines), can.reach[FILE].functions) == ({8, 9}, ())
 
 
 def test_where_the_list_is_wrong_is_said_and_counts(toy: Toy) -> None:
